@@ -1,0 +1,1 @@
+"""The retention engine: policy, catalogue, planning and execution. It knows no Dagster."""

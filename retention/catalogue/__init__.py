@@ -1,0 +1,1 @@
+"""Where the data live: systems, tables, columns, events, owners and links."""

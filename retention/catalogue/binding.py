@@ -1,0 +1,376 @@
+"""Binding the catalogue to live tables: where, seen from a row, each event is found.
+
+A ``BoundTable`` is what planning and execution work with: a SQL table, its key, the
+purposes its rows are held for, and its evidence: local (joined in the same database) and
+remote (through a link, in another one).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.sql import ColumnElement, FromClause
+
+from retention.catalogue.dates import DateColumn
+from retention.catalogue.model import Catalogue, Condition, EventSource, Link, Role, Table, TableName
+from retention.catalogue.sources import Sources
+from retention.policy.calendar import zone
+from retention.policy.decide import Phase
+from retention.policy.predicates import (
+    PHASE_NUMBER,
+    Evidence,
+    HeldPurpose,
+    held_phase,
+    phase_of_record,
+)
+from retention.policy.table import Policy, Purpose
+
+Join = tuple[FromClause, ColumnElement[bool]]
+
+
+@dataclass(frozen=True)
+class LocalSource:
+    """An event's columns, reached from the row by ``joins`` (none: the row's own)."""
+
+    point: DateColumn | None
+    start: DateColumn | None
+    end: DateColumn | None
+    joins: tuple[Join, ...] = ()
+
+    @property
+    def joined(self) -> bool:
+        return bool(self.joins)
+
+    @property
+    def null_end(self) -> ColumnElement[bool]:
+        assert self.end is not None
+        return self.end.expression.is_(None)
+
+    @property
+    def columns(self) -> tuple[DateColumn, ...]:
+        return tuple(column for column in (self.point, self.start, self.end) if column)
+
+    def exists(self, condition: ColumnElement[bool]) -> ColumnElement[bool]:
+        """Whether ``condition`` holds on the row, or on some row joined to it."""
+        if not self.joins:
+            return condition
+        return (
+            sa.select(sa.literal(1))
+            .select_from(*(target for target, _ in self.joins))
+            .where(*(on for _, on in self.joins), condition)
+            .correlate_except(*(target for target, _ in self.joins))
+            .exists()
+        )
+
+
+@dataclass(frozen=True)
+class RemoteSource:
+    """An event in another system, for the persons a link says are the same."""
+
+    kind: str
+    link: Link
+    system: str
+    near: ColumnElement[Any]
+    near_joins: tuple[Join, ...]
+    far_table: FromClause
+    far_value: ColumnElement[Any]
+    far_joins: tuple[Join, ...]
+    point: DateColumn | None
+    start: DateColumn | None
+    end: DateColumn | None
+
+    @property
+    def columns(self) -> tuple[DateColumn, ...]:
+        return tuple(column for column in (self.point, self.start, self.end) if column)
+
+
+@dataclass(frozen=True)
+class Follower:
+    """A dependant table and the way from its rows to the row they follow."""
+
+    name: TableName
+    table: Table
+    sql: sa.Table
+    parent: TableName
+    via: tuple[sa.Column[Any], ...]
+
+    @property
+    def key(self) -> tuple[sa.Column[Any], ...]:
+        return tuple(self.sql.c[name] for name in self.table.key)
+
+
+@dataclass(frozen=True)
+class SubjectPath:
+    """The way from a row to the person it belongs to: ``columns`` hold that person's key.
+
+    A row whose ``columns`` are null belongs to nobody else: it stands for itself.
+    """
+
+    table: TableName
+    columns: tuple[ColumnElement[Any], ...]
+    joins: tuple[Join, ...] = ()
+
+
+@dataclass(frozen=True)
+class BoundTable:
+    """A table with clocks of its own, ready to be asked about."""
+
+    name: TableName
+    table: Table
+    sql: sa.Table
+    dialect: str
+    purposes: tuple[HeldPurpose, ...]
+    evidence: Evidence
+    remote: tuple[RemoteSource, ...]
+    followers: tuple[Follower, ...]
+    owner: TableName | None
+    subject: SubjectPath
+    blockers: tuple[tuple[TableName, Follower], ...]
+    """Tables whose rows keep a row of this tree in place while they refer to it."""
+    uncovered: bool
+
+    @property
+    def system(self) -> str:
+        return self.name.partition(".")[0]
+
+    @cached_property
+    def key(self) -> tuple[sa.Column[Any], ...]:
+        return tuple(self.sql.c[name] for name in self.table.key)
+
+    @property
+    def all_purposes(self) -> dict[str, Purpose]:
+        return {held.purpose.id: held.purpose for held in self.purposes}
+
+    def phases(self, as_of: date) -> dict[str, ColumnElement[int]]:
+        """The number of each purpose's phase for a row, by local evidence."""
+        if self.uncovered:
+            review = sa.literal(PHASE_NUMBER[Phase.review])
+            expired = PHASE_NUMBER[Phase.expired]
+            return {
+                held.purpose.id: review
+                if held.applies is None
+                else sa.case((held.applies, review), else_=expired)
+                for held in self.purposes
+            }
+        return {held.purpose.id: held_phase(held, self.evidence, as_of) for held in self.purposes}
+
+    def joint(self, phases: Sequence[ColumnElement[int]]) -> ColumnElement[int]:
+        return phase_of_record(phases, self.dialect)
+
+    @property
+    def dates(self) -> Iterator[DateColumn]:
+        """Every local date column the decision reads."""
+        for sources in self.evidence.values():
+            for source in sources:
+                yield from source.columns  # type: ignore[attr-defined]
+
+
+class Binder:
+    """Makes ``BoundTable``s of a catalogue, a policy version and live sources."""
+
+    def __init__(self, catalogue: Catalogue, policy: Policy, as_of: date, sources: Sources) -> None:
+        self._catalogue = catalogue
+        self._policy = policy
+        self._purposes = policy.version_on(as_of).purposes
+        self._sources = sources
+        self._policy_zone = zone(policy.time_zone)
+
+    def bind(self, name: TableName) -> BoundTable:
+        """Bind a table with clocks of its own.
+
+        Raises:
+            SourceError: the table cannot be reached or is not there.
+        """
+        table = self._catalogue.table(name)
+        if table.role is Role.dependant:
+            raise ValueError(f"{name} follows {self._catalogue.clock_of(name)}; bind that")
+        sql = self._sources.table(name)
+        held = tuple(
+            HeldPurpose(self._purposes[purpose], _applies(sql, condition))
+            for purpose, condition in table.purposes.items()
+        )
+        kinds = frozenset().union(*(item.purpose.kinds for item in held))
+        local, remote = self._evidence(name, sql, (), kinds)
+        return BoundTable(
+            name=name,
+            table=table,
+            sql=sql,
+            dialect=self._sources.engine(_system(name)).dialect.name,
+            purposes=held,
+            evidence=local,
+            remote=tuple(remote),
+            followers=tuple(self._follower(other) for other in self._catalogue.followers(name)),
+            owner=self._catalogue.owner_of(name),
+            subject=self._subject(name, sql, ()),
+            blockers=tuple(self._blockers(name)),
+            uncovered=self._is_uncovered(table),
+        )
+
+    def _is_uncovered(self, table: Table) -> bool:
+        named = {c for item in self._policy.uncovered.values() for c in item.categories}
+        return any(
+            column.category == category or column.category.startswith(category + ".")
+            for column in table.columns.values()
+            for category in named
+        )
+
+    def _follower(self, name: TableName) -> Follower:
+        table = self._catalogue.table(name)
+        sql = self._sources.table(name)
+        parent = self._catalogue.owner_of(name)
+        assert table.owner is not None
+        assert parent is not None
+        return Follower(name, table, sql, parent, tuple(sql.c[column] for column in table.owner.via))
+
+    def _subject(self, name: TableName, at: FromClause, joins: tuple[Join, ...]) -> SubjectPath:
+        """Owners are followed up to a subject; a log's row belongs to the subject it refers to."""
+        table = self._catalogue.table(name)
+        up = [(table.owner.table, table.owner.via)] if table.owner else []
+        up += [(reference.table, reference.via) for reference in table.references]
+        for other, via in up:
+            owner = TableName(f"{_system(name)}.{other}")
+            if self._catalogue.table(owner).role is Role.subject:
+                return SubjectPath(owner, tuple(at.c[column] for column in via), joins)
+            if table.owner:
+                owner_at = self._sources.table(owner).alias()
+                on = _equal(at, via, owner_at, self._catalogue.table(owner).key)
+                return self._subject(owner, owner_at, (*joins, (owner_at, on)))
+        return SubjectPath(name, tuple(at.c[column] for column in table.key), joins)
+
+    def _blockers(self, name: TableName) -> Iterator[tuple[TableName, Follower]]:
+        """Declared references into this tree from tables that do not go along with it."""
+        tree = {name, *self._catalogue.followers(name)}
+        for other, table in self._catalogue.tables():
+            if _system(other) != _system(name):
+                continue
+            pointing = [(reference.table, reference.via) for reference in table.references]
+            if table.owner and other not in tree:
+                pointing.append((table.owner.table, table.owner.via))
+            for target_name, via in pointing:
+                target = TableName(f"{_system(name)}.{target_name}")
+                if target in tree:
+                    sql = self._sources.table(other)
+                    columns = tuple(sql.c[column] for column in via)
+                    yield target, Follower(other, table, sql, target, columns)
+
+    def _evidence(
+        self, name: TableName, at: FromClause, joins: tuple[Join, ...], kinds: frozenset[str]
+    ) -> tuple[dict[str, list[LocalSource]], list[RemoteSource]]:
+        """The evidence of ``kinds``: the table's own declarations first, else its owner's."""
+        table = self._catalogue.table(name)
+        local: dict[str, list[LocalSource]] = {}
+        remote: list[RemoteSource] = []
+        for kind in sorted(kinds & set(table.events)):
+            for source in table.events[kind]:
+                if source.link is not None:
+                    remote.append(self._remote(name, at, joins, kind, source))
+                else:
+                    local.setdefault(kind, []).append(self._local(name, at, joins, source))
+        missing = kinds - set(table.events)
+        owner = self._catalogue.owner_of(name)
+        if missing and owner is not None and table.owner is not None:
+            owner_at = self._sources.table(owner).alias()
+            on = _equal(at, table.owner.via, owner_at, self._catalogue.table(owner).key)
+            theirs, far = self._evidence(owner, owner_at, (*joins, (owner_at, on)), missing)
+            local |= theirs
+            remote += far
+        return local, remote
+
+    def _local(
+        self, name: TableName, at: FromClause, joins: tuple[Join, ...], source: EventSource
+    ) -> LocalSource:
+        if source.table is None:
+            return LocalSource(*self._dates(name, at, source), joins=joins)
+        child, child_at, on = self._owned(name, at, source.table)
+        return LocalSource(*self._dates(child, child_at, source), joins=(*joins, (child_at, on)))
+
+    def _remote(
+        self,
+        name: TableName,
+        at: FromClause,
+        joins: tuple[Join, ...],
+        kind: str,
+        source: EventSource,
+    ) -> RemoteSource:
+        link = self._catalogue.links[source.link or ""]
+        far = link.far_table
+        far_at = self._sources.table(far).alias()
+        dates_table, dates_at, far_joins = far, far_at, ()
+        if source.table and source.table != far.partition(".")[2]:
+            dates_table, dates_at, on = self._owned(far, far_at, source.table)
+            far_joins = ((dates_at, on),)
+        return RemoteSource(
+            kind,
+            link,
+            _system(far),
+            at.c[link.near_column],
+            joins,
+            far_at,
+            far_at.c[link.far_column],
+            far_joins,
+            *self._dates(dates_table, dates_at, source),
+        )
+
+    def _owned(
+        self, owner: TableName, at: FromClause, table_name: str
+    ) -> tuple[TableName, FromClause, ColumnElement[bool]]:
+        child = TableName(f"{_system(owner)}.{table_name}")
+        declared = self._catalogue.table(child).owner
+        assert declared is not None, "the catalogue model refuses tables that are not owned"
+        child_at = self._sources.table(child).alias()
+        on = _equal(child_at, declared.via, at, self._catalogue.table(owner).key)
+        return child, child_at, on
+
+    def _dates(
+        self, name: TableName, at: FromClause, source: EventSource
+    ) -> tuple[DateColumn | None, DateColumn | None, DateColumn | None]:
+        def bound(column: str | None) -> DateColumn | None:
+            if column is None:
+                return None
+            system = self._catalogue.systems[_system(name)]
+            return DateColumn.bind(
+                at.c[column],
+                self._catalogue.table(name).columns[column],
+                self._sources.engine(_system(name)).dialect.name,
+                zone(system.time_zone),
+                self._policy_zone,
+            )
+
+        return bound(source.column), bound(source.start), bound(source.end)
+
+
+def _system(name: TableName) -> str:
+    return name.partition(".")[0]
+
+
+def _equal(
+    near: FromClause, near_columns: Sequence[str], far: FromClause, far_columns: Sequence[str]
+) -> ColumnElement[bool]:
+    pairs = zip(near_columns, far_columns, strict=True)
+    return sa.and_(*(near.c[one] == far.c[other] for one, other in pairs))
+
+
+def _applies(sql: sa.Table, condition: Condition | None) -> ColumnElement[bool] | None:
+    """The condition in SQL, two-valued."""
+    if condition is None:
+        return None
+    column = sql.c[condition.column]
+    if condition.is_null is not None:
+        return column.is_(None) if condition.is_null else column.is_not(None)
+    values = condition.one_of or (condition.equals,)
+    return sa.and_(column.is_not(None), column.in_(values))
+
+
+def applies(condition: Condition | None, row: Mapping[str, object]) -> bool:
+    """The condition in Python, on a fetched row."""
+    if condition is None:
+        return True
+    value = row[condition.column]
+    if condition.is_null is not None:
+        return (value is None) == condition.is_null
+    return value is not None and value in (condition.one_of or (condition.equals,))

@@ -1,0 +1,110 @@
+"""Reading YAML documents into strict models, with errors that name file, line and key.
+
+The policy table, the catalogue and the settings are all read here. What the models
+mean does not belong here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from retention.errors import ConfigurationError
+
+
+class StrictModel(BaseModel):
+    """A frozen model that refuses unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+Place = tuple[str | int, ...]
+M = TypeVar("M", bound=BaseModel)
+
+
+def read_document(path: Path, model: type[M]) -> M:
+    """Read the YAML file at ``path`` as a ``model``.
+
+    Raises:
+        ConfigurationError: the file is missing, is not YAML, has a key twice, or does not
+            fit the model. Every fault is named with file, line and dotted key.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise ConfigurationError(f"{path}: cannot be read: {reason}") from error
+    data, lines = _parse(path, text)
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise ConfigurationError(list(_problems(path, error, lines))) from None
+
+
+def _parse(path: Path, text: str) -> tuple[Any, dict[Place, int]]:
+    loader = yaml.SafeLoader(text)
+    try:
+        root = loader.get_single_node()
+        lines: dict[Place, int] = {}
+        if root is None:
+            raise ConfigurationError(f"{path}:1: the file is empty")
+        _note_lines(path, root, (), lines)
+        return loader.construct_document(root), lines
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark else 1
+        raise ConfigurationError(f"{path}:{line}: not valid YAML: {error.problem}") from None
+    except (yaml.YAMLError, ValueError) as error:
+        raise ConfigurationError(f"{path}:1: not valid YAML: {error}") from None
+    finally:
+        loader.dispose()
+
+
+def _note_lines(path: Path, node: yaml.Node, place: Place, lines: dict[Place, int]) -> None:
+    lines.setdefault(place, node.start_mark.line + 1)
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            name = str(key.value)
+            line = key.start_mark.line + 1
+            if name in seen:
+                raise ConfigurationError(f"{path}:{line}: {_dotted((*place, name))}: given twice")
+            seen.add(name)
+            lines[(*place, name)] = line
+            _note_lines(path, value, (*place, name), lines)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            _note_lines(path, value, (*place, index), lines)
+
+
+def _problems(path: Path, error: ValidationError, lines: dict[Place, int]) -> Iterator[str]:
+    for fault in error.errors(include_url=False, include_context=False):
+        place = _known_place(tuple(fault["loc"]), lines)
+        message = fault["msg"].removeprefix("Value error, ")
+        if fault["type"] == "extra_forbidden":
+            message = "unknown key"
+        elif fault["type"] == "missing":
+            message = f"key '{fault['loc'][-1]}' is required"
+        yield f"{path}:{lines.get(place, 1)}: {_dotted(place) or 'document'}: {message}"
+
+
+def _known_place(location: Place, lines: dict[Place, int]) -> Place:
+    """Drop what pydantic adds (union tags, ``[key]``) and what is absent from the file."""
+    place: Place = ()
+    for part in location:
+        if (*place, part) in lines:
+            place = (*place, part)
+        elif (*place, str(part)) in lines:
+            place = (*place, str(part))
+    return place
+
+
+def _dotted(place: Place) -> str:
+    text = ""
+    for part in place:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    return text

@@ -1,0 +1,1 @@
+"""Carrying a plan out: archive, pseudonymise, delete; each repeatable."""

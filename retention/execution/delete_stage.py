@@ -1,0 +1,172 @@
+"""The delete stage: rows leave the source, after everything has been asked again.
+
+In one source transaction a chunk's rows are locked, decided on anew (remote evidence
+included), compared with their archived copies, checked for rows that still refer to them,
+and deleted. What is about to go is written to the journal before the source commits.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from retention.catalogue.binding import BoundTable
+from retention.catalogue.model import TableName
+from retention.execution.accumulating import increments
+from retention.execution.copies import discard_unsettled, settle
+from retention.execution.journal import Chunk, IntendedRow
+from retention.execution.sealing import record_token
+from retention.execution.trees import Tree, blocked, delete_trees, read_trees
+from retention.execution.work import Work
+from retention.planning.facts import Key, key_in
+from retention.planning.judge import Judged, judge
+from retention.planning.pages import read_page
+from retention.planning.plan import Transition
+from retention.policy.decide import Action
+from retention.review import record_cases
+from retention.stores import archive
+from retention.stores.sql import BATCH, batches
+
+_LEAVES = {Action.archive: Transition.archive, Action.dispose: Transition.dispose}
+
+
+class Outcome(NamedTuple):
+    """What became of a chunk: ``selected`` = archived + disposed + skipped, by reason."""
+
+    done: Sequence[IntendedRow]
+    counts: Mapping[str, int]
+
+
+def delete_table(work: Work, name: TableName) -> Counter[str]:
+    """Delete what this run's chunks of ``name`` have archived or found expired."""
+    total: Counter[str] = Counter()
+    for chunk in work.journal.chunks("archived", table=name, stage="move"):
+        work.between_chunks()
+        with work.paced(work.candidates(name).bound, lambda: sum(outcome.counts.values())):
+            outcome = delete_chunk(work, chunk)
+        total.update(outcome.counts)
+        work.progress("delete", name, outcome.counts["selected"])
+    return total
+
+
+def delete_chunk(work: Work, chunk: Chunk) -> Outcome:
+    """Take a chunk through its source transaction and out of the journal."""
+    begun = time.monotonic()
+    bound = work.candidates(TableName(chunk.table)).bound
+    with work.installation.sources.begin(bound.system, write=True) as connection:
+        outcome, judged = _prepare(work, chunk, connection)
+        work.journal.intend(chunk, outcome.done, work.clock())
+        work.lease.confirm()
+    record_cases(work.installation, bound, judged, work.as_of)
+    finish(work, chunk, outcome, time.monotonic() - begun)
+    return outcome
+
+
+def finish(work: Work, chunk: Chunk, outcome: Outcome, seconds: float) -> None:
+    """After the source has committed: copies become final, leftovers go, counts are kept."""
+    settle(work.installation.stores, [token for row in outcome.done for token in row.tokens])
+    discard_unsettled(work.installation.stores, chunk.chunk_id)
+    work.journal.complete(chunk, outcome.done, outcome.counts, seconds, work.clock())
+
+
+def _prepare(
+    work: Work, chunk: Chunk, connection: Connection
+) -> tuple[Outcome, list[Judged]]:
+    """Lock, decide again, compare, delete. Nothing is committed here."""
+    found = work.candidates(TableName(chunk.table))
+    bound = found.bound
+    rows = read_page(connection, bound, found.condition, chunk.bounds, lock=True)
+    held = work.held().keys(connection, bound, rows)
+    judged = judge(connection, bound, rows, work.as_of, work.installation.sources, held)
+    leaving = {item.key: item for item in judged if item.decision.action in _LEAVES}
+    counts: Counter[str] = Counter(selected=len(judged))
+    for item in judged:
+        if item.decision.action not in _LEAVES:
+            counts[f"skipped_{_REASON[item.decision.action]}"] += 1
+    trees = read_trees(
+        connection, bound, [(key, item.row) for key, item in leaving.items()], lock=True
+    )
+    changed = _changed(work, chunk, trees, leaving)
+    referred = blocked(connection, bound, trees.values())
+    going: list[tuple[Transition, Tree]] = []
+    for key, tree in trees.items():
+        if key in changed:
+            counts["skipped_changed"] += 1
+        elif key in referred:
+            counts["skipped_referred_to"] += 1
+        else:
+            transition = _LEAVES[leaving[key].decision.action]
+            counts["archived" if transition is Transition.archive else "disposed"] += 1
+            going.append((transition, tree))
+    delete_trees(connection, bound, [tree for _, tree in going])
+    done = [_intended(work, bound, transition, tree) for transition, tree in going]
+    return Outcome(done, counts), judged
+
+
+_REASON = {
+    Action.keep: "prolonged_elsewhere",
+    Action.review: "review",
+    Action.hold: "held",
+    Action.pseudonymise: "pseudonymised_in_place",
+}
+
+
+def _changed(
+    work: Work, chunk: Chunk, trees: Mapping[Key, Tree], leaving: Mapping[Key, Judged]
+) -> set[Key]:
+    """The rows to be archived whose tree is not, row for row, what was copied."""
+    wanted = {key: tree for key, tree in trees.items()
+              if leaving[key].decision.action is Action.archive}  # fmt: skip
+    if not wanted:
+        return set()
+    keyring = work.installation.keyring
+    copied = _copies(work, chunk)
+    changed = set()
+    for key, tree in wanted.items():
+        now = {
+            record_token(keyring, row.name, row.key): keyring.row_digest(row.row)
+            for row in tree.rows
+        }
+        if any(copied.get(token) != {digest} for token, digest in now.items()):
+            changed.add(key)
+    return changed
+
+
+def _copies(work: Work, chunk: Chunk) -> dict[str, set[bytes]]:
+    """The digests of a chunk's copies that are not final yet, by record token."""
+    at = archive.records.c
+    statement = sa.select(at.record_token, at.row_digest).where(
+        at.chunk_id == chunk.chunk_id, at.settled.is_(False)
+    )
+    found: dict[str, set[bytes]] = defaultdict(set)
+    with work.installation.stores.archive.connect() as connection:
+        for token, digest in connection.execute(statement):
+            found[token].add(bytes(digest))
+    return found
+
+
+def _intended(work: Work, bound: BoundTable, transition: Transition, tree: Tree) -> IntendedRow:
+    keyring = work.installation.keyring
+    tokens = tuple(record_token(keyring, row.name, row.key) for row in tree.rows)
+    return IntendedRow(
+        key=tree.root.key,
+        transition=transition,
+        leaf=work.leaf(bound.name, transition, tree.root.key),
+        tokens=tokens if transition is Transition.archive else (),
+        rows=len(tree.rows),
+        increments=tuple(increments(tree, bound)),
+    )
+
+
+def still_there(connection: Connection, bound: BoundTable, keys: Iterable[Key]) -> set[Key]:
+    """Which of ``keys`` the source still has."""
+    found: set[Key] = set()
+    for batch in batches(keys, BATCH):
+        statement = sa.select(*bound.key).where(key_in(bound.key, batch))
+        found.update(tuple(row) for row in connection.execute(statement))
+    return found

@@ -1,0 +1,116 @@
+"""The stage that changes rows where they lie: pseudonymisation, and clearing of columns.
+
+Statements exclude what is done already: a pseudonym is recognisable as one, a cleared column
+holds what it is cleared to. Running again changes nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from anonymizers.pseudonyms import is_pseudonym, pseudonym
+from retention.catalogue.binding import BoundTable
+from retention.catalogue.model import Pseudonymise, TableName
+from retention.execution.journal import Chunk, IntendedRow
+from retention.execution.trees import VanishedRows
+from retention.execution.work import Work
+from retention.planning import clearing
+from retention.planning.facts import Key
+from retention.planning.judge import Judged, judge
+from retention.planning.pages import next_page, read_page
+from retention.planning.plan import Transition
+from retention.policy.decide import Action
+
+Change = tuple[Judged, Transition, Mapping[str, Any]]
+
+
+def change_in_place(work: Work, name: TableName) -> Counter[str]:
+    """Pseudonymise and clear what is due in ``name``, chunk by chunk."""
+    found = work.candidates(name)
+    condition = sa.or_(found.to_pseudonymise, clearing.condition(found))
+    total: Counter[str] = Counter()
+    sequence = work.journal.next_sequence(name, "pseudonymise")
+    after: Key | None = None
+    while True:
+        work.between_chunks()
+        with work.installation.sources.begin(found.bound.system) as connection:
+            bounds = next_page(connection, found.bound, condition, work.chunk_rows, after)
+        if bounds is None:
+            return total
+        chunk = work.journal.open_chunk(name, "pseudonymise", sequence, bounds, work.clock())
+        with work.paced(found.bound, lambda: total["selected"]):
+            total.update(change_chunk(work, chunk, condition))
+        work.progress("pseudonymise", name, total["selected"])
+        after = bounds[1]
+        sequence += 1
+
+
+def change_chunk(
+    work: Work, chunk: Chunk, condition: sa.ColumnElement[bool]
+) -> Counter[str]:
+    """Change a chunk's rows in one source transaction."""
+    begun = time.monotonic()
+    bound = work.candidates(TableName(chunk.table)).bound
+    with work.installation.sources.begin(bound.system, write=True) as connection:
+        rows = read_page(connection, bound, condition, chunk.bounds, lock=True)
+        held = work.held().keys(connection, bound, rows)
+        judged = judge(connection, bound, rows, work.as_of, work.installation.sources, held)
+        changes = [change for item in judged if (change := _change(work, bound, item))]
+        for item, _, values in changes:
+            _update(connection, bound, item, values)
+        done = [
+            IntendedRow(item.key, transition, work.leaf(bound.name, transition, item.key))
+            for item, transition, _ in changes
+        ]
+        work.journal.intend(chunk, done, work.clock())
+        work.lease.confirm()
+    counts = Counter(selected=len(judged), skipped_unchanged=len(judged) - len(changes))
+    counts.update(COUNTED[transition] for _, transition, _ in changes)
+    work.journal.complete(chunk, done, counts, time.monotonic() - begun, work.clock())
+    return counts
+
+
+COUNTED = {Transition.pseudonymise: "pseudonymised", Transition.clear: "cleared"}
+
+
+def _change(work: Work, bound: BoundTable, item: Judged) -> Change | None:
+    values: dict[str, Any] = clearing.due(item, bound)
+    transition = Transition.clear
+    if item.decision.action is Action.pseudonymise:
+        transition = Transition.pseudonymise
+        values |= _pseudonymised(work, bound, item)
+    return (item, transition, values) if values else None
+
+
+def _pseudonymised(work: Work, bound: BoundTable, item: Judged) -> dict[str, Any]:
+    key = work.installation.keyring.pseudonym_key
+    values: dict[str, Any] = {}
+    for name, column in bound.table.columns.items():
+        value = item.row[name]
+        if column.pseudonymise is Pseudonymise.clear:
+            values[name] = column.cleared_as
+        elif column.pseudonymise is Pseudonymise.token and value is not None:
+            text = str(value)
+            if not is_pseudonym(key, text):
+                values[name] = pseudonym(key, f"{bound.name}.{name}", text)
+    return values
+
+
+def _update(
+    connection: Connection, bound: BoundTable, item: Judged, values: Mapping[str, Any]
+) -> None:
+    clocks = {
+        name: item.row[name]
+        for name, column in bound.table.columns.items()
+        if column.on_update_clock and name not in values
+    }
+    match = [column == part for column, part in zip(bound.key, item.key, strict=True)]
+    result = connection.execute(bound.sql.update().where(*match).values({**clocks, **values}))
+    if result.rowcount != 1:
+        raise VanishedRows(f"{bound.name}: a row that was read could not be updated")

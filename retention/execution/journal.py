@@ -1,0 +1,401 @@
+"""The journal: how far each chunk of a run has come, so that a crash is repaired by a rerun.
+
+Key ranges and intents are sealed, since a key can be personal data (an e-mail address).
+What is written here is written before (intent) or after (completion) the source changes.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Literal
+from uuid import uuid4
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from retention import ledger, merkle
+from retention.encoding import decode, encode
+from retention.keys import Keyring
+from retention.planning.facts import Key
+from retention.planning.pages import Bounds
+from retention.planning.plan import Plan, Transition
+from retention.stores import control
+from retention.stores.sql import upsert
+
+Stage = Literal["move", "pseudonymise", "expire"]
+State = Literal["open", "archived", "intended", "done", "abandoned"]
+Status = Literal["running", "stopped", "done", "failed"]
+
+SALT_BYTES = 32
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A bounded piece of one stage."""
+
+    chunk_id: str
+    run_id: str
+    table: str
+    stage: Stage
+    sequence: int
+    state: State
+    bounds: Bounds
+
+
+@dataclass(frozen=True)
+class Increment:
+    """What one row adds to a cell of an accumulator."""
+
+    table: str
+    name: str
+    cell: str
+    sums: Mapping[str, str] = field(default_factory=dict)
+    """Decimal text by column."""
+
+
+@dataclass(frozen=True)
+class IntendedRow:
+    """A row about to be changed: its key, what becomes of it, and what that adds."""
+
+    key: Key
+    transition: Transition
+    leaf: bytes
+    tokens: tuple[str, ...] = ()
+    """Record tokens of the archived copies that become final with it."""
+    rows: int = 1
+    """The row and the dependants that go along."""
+    increments: tuple[Increment, ...] = ()
+
+
+class Journal:
+    """Writes and reads the control store on behalf of one run."""
+
+    def __init__(self, engine: Engine, keyring: Keyring, run_id: str) -> None:
+        self.engine = engine
+        self.run_id = run_id
+        self._keyring = keyring
+
+    # --- runs ------------------------------------------------------------------------
+
+    def begin_run(self, plan: Plan, mode: str, now: datetime) -> None:
+        """Record that a run of ``plan`` has begun."""
+        row = {
+            "run_id": self.run_id,
+            "as_of": plan.as_of,
+            "plan_digest": plan.digest,
+            "mode": mode,
+            "status": "running",
+            "policy_digest": plan.policy_digest,
+            "catalogue_digest": plan.catalogue_digest,
+            "started_at": now,
+        }
+        with self.engine.begin() as connection:
+            upsert(connection, control.runs, [row], ["run_id"], ["status"])
+
+    def close_run(self, run_id: str, status: Status, note: str | None, now: datetime) -> None:
+        """Record how a run ended."""
+        with self.engine.begin() as connection:
+            connection.execute(
+                control.runs.update()
+                .where(control.runs.c.run_id == run_id)
+                .values(status=status, note=note, finished_at=now)
+            )
+
+    # --- chunks ----------------------------------------------------------------------
+
+    def open_chunk(
+        self, table: str, stage: Stage, sequence: int, bounds: Bounds, now: datetime
+    ) -> Chunk:
+        """Start a chunk. Nothing has been touched yet."""
+        chunk = Chunk(uuid4().hex, self.run_id, table, stage, sequence, "open", bounds)
+        sealed = encode([list(bounds[0]), list(bounds[1])])
+        row = {
+            "chunk_id": chunk.chunk_id,
+            "run_id": self.run_id,
+            "table_name": table,
+            "stage": stage,
+            "sequence": sequence,
+            "state": "open",
+            "bounds": self._keyring.seal(f"bounds:{chunk.chunk_id}", sealed),
+            "counts": {},
+            "roots": {},
+            "seconds": 0.0,
+            "updated_at": now,
+        }
+        with self.engine.begin() as connection:
+            connection.execute(control.chunks.insert(), row)
+        return chunk
+
+    def chunks(self, *states: State, table: str | None = None, stage: Stage | None = None,
+               any_run: bool = False) -> list[Chunk]:  # fmt: skip
+        """Chunks in one of ``states``, in order: of this run, or of every run."""
+        at = control.chunks.c
+        statement = sa.select(control.chunks).where(at.state.in_(states))
+        if not any_run:
+            statement = statement.where(at.run_id == self.run_id)
+        if table is not None:
+            statement = statement.where(at.table_name == table)
+        if stage is not None:
+            statement = statement.where(at.stage == stage)
+        statement = statement.order_by(at.updated_at, at.sequence)
+        with self.engine.connect() as connection:
+            return [self._chunk(row) for row in connection.execute(statement)]
+
+    def _chunk(self, row: Any) -> Chunk:
+        bounds = decode(self._keyring.unseal(f"bounds:{row.chunk_id}", row.bounds))
+        low, high = (tuple(key) for key in bounds)
+        return Chunk(
+            row.chunk_id, row.run_id, row.table_name, row.stage, row.sequence, row.state, (low, high)
+        )
+
+    def next_sequence(self, table: str, stage: Stage) -> int:
+        at = control.chunks.c
+        statement = sa.select(sa.func.max(at.sequence)).where(
+            at.run_id == self.run_id, at.table_name == table, at.stage == stage
+        )
+        with self.engine.connect() as connection:
+            return int(connection.execute(statement).scalar() or 0) + 1
+
+    def mark(self, chunk: Chunk, state: State, now: datetime) -> None:
+        """The chunk has reached ``state``."""
+        with self.engine.begin() as connection:
+            self._update(connection, chunk, {"state": state, "updated_at": now})
+
+    def took(self, chunk: Chunk, seconds: float) -> None:
+        """Add to the time a chunk has taken."""
+        with self.engine.begin() as connection:
+            at = control.chunks.c
+            self._update(connection, chunk, {"seconds": at.seconds + seconds})
+
+    def moved_on(self, as_of: date, table: str) -> int:
+        """Rows of ``table`` that all runs dated ``as_of`` have archived or disposed of."""
+        at = control.transitions.c
+        statement = (
+            sa.select(at.counts)
+            .join(control.runs, control.runs.c.run_id == at.run_id)
+            .where(control.runs.c.as_of == as_of, at.table_name == table)
+            .where(at.transition.in_([Transition.archive, Transition.dispose]))
+        )
+        with self.engine.connect() as connection:
+            return sum(row[0]["rows"] for row in connection.execute(statement))
+
+    def intend(self, chunk: Chunk, rows: Sequence[IntendedRow], now: datetime) -> None:
+        """Write down, before the source commits, exactly which rows it is about to lose."""
+        blob = self._keyring.seal(f"intent:{chunk.chunk_id}", encode([_pack(row) for row in rows]))
+        with self.engine.begin() as connection:
+            values = {"state": "intended", "intent": blob, "updated_at": now}
+            self._update(connection, chunk, values)
+
+    def intent(self, chunk: Chunk) -> list[IntendedRow]:
+        """What ``intend`` wrote down."""
+        statement = sa.select(control.chunks.c.intent).where(
+            control.chunks.c.chunk_id == chunk.chunk_id
+        )
+        with self.engine.connect() as connection:
+            blob = connection.execute(statement).scalar_one()
+        packed = decode(self._keyring.unseal(f"intent:{chunk.chunk_id}", blob))
+        return [_unpack(item) for item in packed]
+
+    def complete(
+        self,
+        chunk: Chunk,
+        done: Sequence[IntendedRow],
+        counts: Mapping[str, int],
+        seconds: float,
+        now: datetime,
+        *,
+        state: State = "done",
+    ) -> None:
+        """The source has committed: counts, commitments and accumulators, in one transaction.
+
+        A chunk is completed once: a second call finds it done and changes nothing.
+        """
+        with self.engine.begin() as connection:
+            row = connection.execute(
+                sa.select(control.chunks).where(control.chunks.c.chunk_id == chunk.chunk_id)
+            ).one()
+            if row.state == "done":
+                return
+            leaves: dict[str, list[bytes]] = {}
+            for item in done:
+                leaves.setdefault(item.transition, []).append(item.leaf)
+            roots = {name: list(values) for name, values in row.roots.items()}
+            for name, found in leaves.items():
+                roots.setdefault(name, []).append(merkle.root(found).hex())
+            total = Counter(row.counts)
+            total.update(counts)
+            values = {
+                "state": state,
+                "intent": None,
+                "counts": dict(total),
+                "roots": roots,
+                "leaves": (row.leaves or b"") + b"".join(item.leaf for item in done),
+                "seconds": row.seconds + seconds,
+                "updated_at": now,
+            }
+            self._update(connection, chunk, values)
+            self._add_to_transitions(connection, chunk, done)
+            _accumulate(connection, done)
+
+    def _update(self, connection: Connection, chunk: Chunk, values: Mapping[str, Any]) -> None:
+        connection.execute(
+            control.chunks.update()
+            .where(control.chunks.c.chunk_id == chunk.chunk_id)
+            .values(**values)
+        )
+
+    # --- transitions and the ledger --------------------------------------------------
+
+    def salt(self, table: str, transition: Transition, run_id: str | None = None) -> bytes:
+        """The salt of a transition's commitments; made at first use, kept sealed."""
+        run = run_id or self.run_id
+        context = f"salt:{run}:{table}:{transition}"
+        at = control.transitions.c
+        statement = sa.select(at.salt).where(
+            at.run_id == run, at.table_name == table, at.transition == transition
+        )
+        with self.engine.begin() as connection:
+            sealed = connection.execute(statement).scalar()
+            if sealed is not None:
+                return self._keyring.unseal(context, sealed)
+            salt = secrets.token_bytes(SALT_BYTES)
+            connection.execute(
+                control.transitions.insert(),
+                {
+                    "run_id": run,
+                    "table_name": table,
+                    "transition": transition,
+                    "salt": self._keyring.seal(context, salt),
+                    "counts": {"rows": 0, "with_dependants": 0},
+                    "done": False,
+                },
+            )
+            return salt
+
+    def _add_to_transitions(
+        self, connection: Connection, chunk: Chunk, done: Sequence[IntendedRow]
+    ) -> None:
+        at = control.transitions.c
+        for transition in sorted({item.transition for item in done}):
+            where = (
+                at.run_id == chunk.run_id,
+                at.table_name == chunk.table,
+                at.transition == transition,
+            )
+            counts = dict(
+                connection.execute(sa.select(at.counts).where(*where)).scalar_one()
+            )
+            mine = [item for item in done if item.transition is transition]
+            counts["rows"] += len(mine)
+            counts["with_dependants"] += sum(item.rows for item in mine)
+            connection.execute(control.transitions.update().where(*where).values(counts=counts))
+
+    def close_transitions(self, run_id: str, as_of: date, now: datetime) -> int:
+        """Write one ledger entry for each transition of ``run_id`` that is not there yet."""
+        at = control.transitions.c
+        statement = (
+            sa.select(control.transitions)
+            .where(at.run_id == run_id, at.done.is_(False))
+            .order_by(at.table_name, at.transition)
+        )
+        written = 0
+        with self.engine.begin() as connection:
+            for row in connection.execute(statement).all():
+                entry = ledger.append(
+                    connection,
+                    run_id=run_id,
+                    table_name=row.table_name,
+                    transition=row.transition,
+                    as_of=as_of,
+                    counts=row.counts,
+                    merkle_root=self._root(connection, run_id, row.table_name, row.transition),
+                    now=now,
+                )
+                connection.execute(
+                    control.transitions.update()
+                    .where(
+                        at.run_id == run_id,
+                        at.table_name == row.table_name,
+                        at.transition == row.transition,
+                    )
+                    .values(done=True, ledger_sequence=entry.sequence)
+                )
+                written += 1
+        return written
+
+    def _root(self, connection: Connection, run_id: str, table: str, transition: str) -> str:
+        """The root over the chunks' roots, in their order."""
+        at = control.chunks.c
+        statement = (
+            sa.select(at.roots)
+            .where(at.run_id == run_id, at.table_name == table)
+            .order_by(at.stage, at.sequence)
+        )
+        roots = [
+            bytes.fromhex(root)
+            for row in connection.execute(statement)
+            for root in row.roots.get(transition, ())
+        ]
+        return merkle.root(roots).hex()
+
+    def unfinished_runs(self) -> Iterator[tuple[str, date]]:
+        """Runs of the past that never said how they ended."""
+        at = control.runs.c
+        statement = sa.select(at.run_id, at.as_of).where(
+            at.status == "running", at.run_id != self.run_id
+        )
+        with self.engine.connect() as connection:
+            for row in connection.execute(statement).all():
+                yield row.run_id, row.as_of
+
+
+def _pack(row: IntendedRow) -> list[Any]:
+    cells = [[i.table, i.name, i.cell, dict(i.sums)] for i in row.increments]
+    return [list(row.key), str(row.transition), row.leaf, list(row.tokens), row.rows, cells]
+
+
+def _unpack(packed: Any) -> IntendedRow:
+    key, transition, leaf, tokens, rows, cells = packed
+    return IntendedRow(
+        tuple(key),
+        Transition(transition),
+        leaf,
+        tuple(tokens),
+        rows,
+        tuple(Increment(*cell) for cell in cells),
+    )
+
+
+def _accumulate(connection: Connection, done: Sequence[IntendedRow]) -> None:
+    rows: Counter[tuple[str, str, str]] = Counter()
+    sums: dict[tuple[str, str, str], dict[str, Decimal]] = {}
+    for item in done:
+        for increment in item.increments:
+            place = (increment.table, increment.name, increment.cell)
+            rows[place] += 1
+            total = sums.setdefault(place, {})
+            for column, text in increment.sums.items():
+                total[column] = total.get(column, Decimal(0)) + Decimal(text)
+    at = control.accumulators.c
+    for place in sorted(rows):
+        where = (at.table_name == place[0], at.name == place[1], at.cell == place[2])
+        there = connection.execute(sa.select(control.accumulators).where(*where)).first()
+        before = dict(there.sums) if there else {}
+        after = {
+            column: str(Decimal(before.get(column, "0")) + total)
+            for column, total in sums[place].items()
+        }
+        row = {
+            "table_name": place[0],
+            "name": place[1],
+            "cell": place[2],
+            "rows": rows[place] + (there.rows if there else 0),
+            "sums": {**before, **after},
+        }
+        key = ["table_name", "name", "cell"]
+        upsert(connection, control.accumulators, [row], key, ["rows", "sums"])

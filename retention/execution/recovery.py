@@ -1,0 +1,98 @@
+"""Repairing what a crash left: every unfinished chunk of earlier runs, before anything new.
+
+An intended chunk is asked at the source. A row that is gone has been moved, and its copy is
+final; a row that is still there has not. Every other chunk has touched nothing that counts:
+its copies are discarded, and the plan finds its rows again.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from retention.catalogue.model import TableName
+from retention.errors import SourceError
+from retention.execution.copies import discard_unsettled
+from retention.execution.delete_stage import Outcome, finish, still_there
+from retention.execution.expiry_stage import expire_chunk
+from retention.execution.in_place_stage import COUNTED
+from retention.execution.journal import Chunk, IntendedRow
+from retention.execution.work import Work
+from retention.planning import clearing
+from retention.planning.facts import key_in
+from retention.planning.judge import is_pseudonymised, judge
+from retention.planning.pages import read_rows
+from retention.planning.plan import Transition
+from retention.stores.sql import BATCH, batches
+
+
+def recover(work: Work) -> tuple[Counter[str], dict[TableName, str]]:
+    """Repair, then close the ledger of the runs that broke off. Repeatable.
+
+    Returns counts, and the tables whose repair has to wait since their system cannot be
+    reached, with the reason: nothing of their owner tree may move before that.
+    """
+    counts: Counter[str] = Counter()
+    waiting: dict[TableName, str] = {}
+    for chunk in work.journal.chunks("intended", "open", "archived", any_run=True):
+        if chunk.run_id == work.journal.run_id:
+            continue
+        try:
+            counts[_repair(work, chunk)] += 1
+        except SourceError as error:
+            waiting[TableName(chunk.table)] = f"unfinished work of an earlier run: {error}"
+    if not waiting:
+        for run_id, as_of in work.journal.unfinished_runs():
+            counts["runs"] += 1
+            work.journal.close_transitions(run_id, as_of, work.clock())
+            work.journal.close_run(run_id, "failed", "broke off; repaired by a later run", work.clock())
+    return counts, waiting
+
+
+def _repair(work: Work, chunk: Chunk) -> str:
+    if chunk.state != "intended":
+        if chunk.stage == "move":
+            discard_unsettled(work.installation.stores, chunk.chunk_id)
+        work.journal.mark(chunk, "abandoned", work.clock())
+        return "abandoned"
+    rows = work.journal.intent(chunk)
+    if chunk.stage == "expire":
+        expire_chunk(work, chunk, rows)
+    elif chunk.stage == "move":
+        gone = _gone(work, chunk, rows)
+        counts: Counter[str] = Counter(selected=len(gone))
+        for row in gone:
+            counts["archived" if row.transition is Transition.archive else "disposed"] += 1
+        finish(work, chunk, Outcome(gone, counts), 0.0)
+    else:
+        changed = _changed(work, chunk, rows)
+        counts = Counter(selected=len(changed))
+        counts.update(COUNTED[row.transition] for row in changed)
+        work.journal.complete(chunk, changed, counts, 0.0, work.clock())
+    return "repaired"
+
+
+def _gone(work: Work, chunk: Chunk, rows: list[IntendedRow]) -> list[IntendedRow]:
+    bound = work.candidates(TableName(chunk.table)).bound
+    with work.installation.sources.begin(bound.system) as connection:
+        there = still_there(connection, bound, [row.key for row in rows])
+    return [row for row in rows if row.key not in there]
+
+
+def _changed(work: Work, chunk: Chunk, rows: list[IntendedRow]) -> list[IntendedRow]:
+    """The rows whose change in place was committed: nothing is left to change in them."""
+    found = work.candidates(TableName(chunk.table))
+    bound = found.bound
+    wanted = {row.key: row for row in rows}
+    changed = []
+    with work.installation.sources.begin(bound.system) as connection:
+        for batch in batches(wanted, BATCH):
+            there = read_rows(connection, bound, key_in(bound.key, batch))
+            for item in judge(connection, bound, there, work.as_of, work.installation.sources):
+                row = wanted[item.key]
+                if row.transition is Transition.pseudonymise:
+                    done = is_pseudonymised(bound, item.row)
+                else:
+                    done = not clearing.due(item, bound)
+                if done:
+                    changed.append(row)
+    return changed

@@ -1,0 +1,222 @@
+"""A run from its beginning to its end: plan, guards, stages, ledger.
+
+Dagster calls the pieces step by step; ``run_all`` calls them in order in one process.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from datetime import date
+from uuid import uuid4
+
+from retention import ledger
+from retention.catalogue.drift import check_system, stopped_tables
+from retention.catalogue.model import TableName
+from retention.errors import ConfigurationError, RetentionError, RunFailed, SourceError
+from retention.execution.archive_stage import archive_table
+from retention.execution.delete_stage import delete_table
+from retention.execution.expiry_stage import ARCHIVE, expire_archive
+from retention.execution.guards import (
+    check_approval,
+    check_day,
+    load_plan,
+    save_plan,
+    too_much_in_review,
+)
+from retention.execution.in_place_stage import change_in_place
+from retention.execution.journal import Journal, Status
+from retention.execution.recovery import recover
+from retention.execution.work import Clock, Stopped, Work
+from retention.holds import refresh
+from retention.installation import Installation
+from retention.lease import Lease, process_alive
+from retention.planning.daily import make_plan
+from retention.planning.plan import Plan
+from retention.settings import Mode
+
+STAGES: dict[str, Callable[[Work, TableName], object]] = {
+    "archive": archive_table,
+    "pseudonymise": change_in_place,
+    "delete": delete_table,
+}
+"""The three repeatable stages, in order."""
+
+
+def new_run_id() -> str:
+    return uuid4().hex
+
+
+def plan_day(
+    installation: Installation,
+    as_of: date,
+    *,
+    waiting: dict[TableName, str] | None = None,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Plan:
+    """The plan for a day, with every owner tree left out that is not fit to be touched."""
+    stopped = unfit(installation)
+    for name, reason in (waiting or {}).items():
+        stopped |= dict.fromkeys(installation.catalogue.tree_of(name), reason)
+    plan = make_plan(installation, as_of, stopped=stopped, progress=progress)
+    reasons = dict(plan.stopped)
+    for table, reason in too_much_in_review(plan, installation.settings).items():
+        reasons |= {str(name): reason for name in installation.catalogue.tree_of(TableName(table))}
+    for table, reason in plan.stopped.items():
+        reasons |= {
+            str(name): reasons.get(str(name), reason)
+            for name in installation.catalogue.tree_of(TableName(table))
+        }
+    items = tuple(item for item in plan.items if item.table not in reasons)
+    return plan.model_copy(update={"stopped": reasons, "items": items})
+
+
+def unfit(installation: Installation) -> dict[TableName, str]:
+    """The tables whose owner tree must not be touched, and why: drift, or out of reach."""
+    stopped: dict[TableName, str] = {}
+    for system in installation.catalogue.systems:
+        try:
+            findings = check_system(installation.sources, installation.catalogue, system)
+        except SourceError as error:
+            names = [name for name, _ in installation.catalogue.tables()]
+            stopped |= {n: str(error) for n in names if n.partition(".")[0] == system}
+            continue
+        stopped |= stopped_tables(installation.catalogue, findings)
+    return stopped
+
+
+def acquire_lease(installation: Installation, run_id: str, clock: Clock) -> Lease:
+    """Take the one lease for writing, or go on with it where the run has it already.
+
+    Raises:
+        LeaseHeld: another run has it.
+    """
+    return Lease.acquire(
+        installation.stores.control,
+        holder=run_id,
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        now=clock(),
+        seconds=installation.settings.lease_seconds,
+        alive=process_alive,
+    )
+
+
+def begin(
+    installation: Installation,
+    as_of: date,
+    *,
+    today: date,
+    clock: Clock,
+    run_id: str,
+    expected: str | None = None,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Work:
+    """Start a run: lease, repair of what earlier runs left, plan, guards.
+
+    ``expected`` is the digest of the plan the caller wants executed.
+
+    Raises:
+        ConfigurationError: the day, or another digest than expected. LeaseHeld: another run
+            is at work. ApprovalNeeded: the plan must be approved first. Nothing of the plan
+            has been touched then.
+    """
+    check_day(installation, as_of, today)
+    lease = acquire_lease(installation, run_id, clock)
+    try:
+        journal = Journal(installation.stores.control, installation.keyring, run_id)
+        work = Work(installation, _empty(installation, as_of), journal, lease, clock)
+        waiting: dict[TableName, str] = {}
+        if installation.settings.mode is Mode.execute:
+            _, waiting = recover(work)
+            refresh(installation)
+        plan = plan_day(installation, as_of, waiting=waiting, progress=progress)
+        save_plan(installation.stores.control, plan, clock())
+        if expected and plan.digest != expected:
+            raise ConfigurationError(
+                f"the plan for {as_of} is {plan.digest}, not {expected}: policy, catalogue or "
+                "day differ; look at it with 'retention plan'"
+            )
+        if installation.settings.mode is Mode.execute:
+            check_approval(installation, plan)
+        journal.begin_run(plan, installation.settings.mode, clock())
+    except RetentionError:
+        lease.release()
+        raise
+    return Work(installation, plan, journal, lease, clock)
+
+
+def resume(installation: Installation, run_id: str, digest: str, clock: Clock) -> Work:
+    """Take up a run that ``begin`` started, for one more of its steps."""
+    lease = acquire_lease(installation, run_id, clock)
+    journal = Journal(installation.stores.control, installation.keyring, run_id)
+    plan = load_plan(installation.stores.control, digest)
+    return Work(installation, plan, journal, lease, clock)
+
+
+def _empty(installation: Installation, as_of: date) -> Plan:
+    return Plan(
+        as_of=as_of,
+        policy=installation.policy.policy,
+        policy_digest=installation.policy.digest(as_of),
+        catalogue_digest="",
+        predicates={},
+        tables=(),
+        items=(),
+    )
+
+
+def tables_to_do(work: Work) -> list[TableName]:
+    """The tables of a run that are not stopped, owned ones before their owners."""
+    if work.installation.settings.mode is Mode.observe:
+        return []
+    return [
+        name
+        for name in work.installation.catalogue.clocked_tables()
+        if name not in work.plan.stopped
+    ]
+
+
+def end(work: Work, status: Status, note: str | None = None) -> None:
+    """Close the ledger of the run, export its head, and let the lease go."""
+    work.journal.close_transitions(work.journal.run_id, work.as_of, work.clock())
+    work.journal.close_run(work.journal.run_id, status, note, work.clock())
+    head = work.installation.settings.ledger_head
+    if head is not None:
+        ledger.export_head(work.installation.stores.control, work.installation.settings.path(head))
+    work.lease.release()
+
+
+def run_all(work: Work) -> None:
+    """Every stage of every table, then the archive's expiry, then the ledger.
+
+    A table that fails stops its owner tree; the others go on.
+
+    Raises:
+        RunFailed: a tree was stopped. Stopped: a stop was asked for.
+    """
+    failed: dict[TableName, str] = {}
+    try:
+        for name in tables_to_do(work):
+            if name in failed:
+                continue
+            try:
+                for stage in STAGES.values():
+                    stage(work, name)
+            except SourceError as error:
+                failed |= dict.fromkeys(work.installation.catalogue.tree_of(name), str(error))
+        if work.installation.settings.mode is Mode.execute:
+            expire_archive(work)
+    except Stopped as stopped:
+        end(work, "stopped", str(stopped))
+        raise
+    except RetentionError as error:
+        end(work, "failed", str(error))
+        raise
+    problems = [*work.plan.stopped.values(), *failed.values()]
+    end(work, "failed" if problems else "done", problems[0] if problems else None)
+    if problems:
+        trees = {frozenset(work.installation.catalogue.tree_of(TableName(name)))
+                 for name in (*work.plan.stopped, *failed) if name != ARCHIVE}  # fmt: skip
+        raise RunFailed(f"{len(trees)} owner tree(s) were stopped; the first: {problems[0]}")

@@ -1,0 +1,162 @@
+"""Sealing a tree for the archive: in segments that expire together, identities apart.
+
+A row's columns are split by the day on which the last purpose that needs them ends. Each
+part belongs to an archive unit (one subject, one day of expiry) with a key of its own.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from anonymizers.pseudonyms import pseudonym
+from retention.catalogue.model import Table
+from retention.encoding import decode, encode
+from retention.execution.trees import Tree, TreeRow
+from retention.keys import Keyring, seal_with, unseal_with
+from retention.planning.facts import Key
+from retention.planning.judge import Judged
+from retention.policy.calendar import ONE_DAY
+from retention.policy.decide import Decision, Facts
+
+OWNER_PREFIX = "owner."
+"""Before the names of the owner's columns that a row carries along."""
+
+PSEUDONYMS = "~pseudonyms"
+"""Where a payload keeps the pseudonyms of the identifying columns."""
+
+
+@dataclass(frozen=True)
+class Segment:
+    """The columns of one archived row that expire on the same day."""
+
+    record_token: str
+    table: str
+    subject_token: str
+    expires_on: date
+    payload: Mapping[str, Any]
+    identity: Mapping[str, Any]
+    facts: Mapping[str, Any]
+    row_digest: bytes
+
+
+def segments(
+    keyring: Keyring,
+    tree: Tree,
+    judged: Judged,
+    subject_token: str,
+    carried: Mapping[str, Any],
+) -> Iterator[Segment]:
+    """Every segment of a tree. ``carried`` are owner's columns the root takes along."""
+    facts = pack_facts(judged.facts, judged.purposes)
+    for row in tree.rows:
+        token = record_token(keyring, row.name, row.key)
+        digest = keyring.row_digest(row.row)
+        extra = carried if row is tree.root else {}
+        for day, (payload, identity) in _by_expiry(keyring, row, judged.decision, extra).items():
+            yield Segment(token, row.name, subject_token, day, payload, identity, facts, digest)
+
+
+def record_token(keyring: Keyring, table: str, key: Key) -> str:
+    """The opaque natural key of a record."""
+    return keyring.token("record", table, *key)
+
+
+def expires_on(decision: Decision, purposes: Sequence[str]) -> date | None:
+    """The first day on which none of ``purposes`` (none given: of all) keeps the data."""
+    ends = [
+        item.archive_through
+        for item in decision.purposes
+        if item.live and item.archive_through and (not purposes or item.purpose in purposes)
+    ]
+    return max(ends) + ONE_DAY if ends else None
+
+
+def _by_expiry(
+    keyring: Keyring, row: TreeRow, decision: Decision, carried: Mapping[str, Any]
+) -> dict[date, tuple[dict[str, Any], dict[str, Any]]]:
+    found: dict[date, tuple[dict[str, Any], dict[str, Any]]] = defaultdict(lambda: ({}, {}))
+    whole = expires_on(decision, ())
+    assert whole is not None, "only rows in the archive phase are archived"
+    found[whole]  # the row itself, though each of its columns went earlier
+    for name, value in row.row.items():
+        column = row.table.columns[name]
+        needed = () if name in row.table.key else column.purposes
+        day = expires_on(decision, needed)
+        if column.archive == "drop" or day is None:
+            continue
+        payload, identity = found[day]
+        if column.identifies:
+            identity[name] = value
+            if value is not None:
+                domain = f"archive:{column.category}"
+                tokens = payload.setdefault(PSEUDONYMS, {})
+                tokens[name] = pseudonym(keyring.pseudonym_key, domain, str(value))
+        else:
+            payload[name] = value
+    for name, value in carried.items():
+        found[whole][1][OWNER_PREFIX + name] = value
+    return found
+
+
+@dataclass(frozen=True)
+class SealedSegment:
+    """A segment under its unit's key, ready to be written."""
+
+    segment: Segment
+    unit_id: str
+    incarnation: int
+    payload: bytes
+    identity: bytes
+
+
+def seal(segment: Segment, unit_id: str, unit_key: bytes, incarnation: int) -> SealedSegment:
+    place = _place(segment.record_token, incarnation, unit_id)
+    return SealedSegment(
+        segment,
+        unit_id,
+        incarnation,
+        seal_with(unit_key, f"payload:{place}", encode(dict(segment.payload))),
+        seal_with(unit_key, f"identity:{place}", encode(dict(segment.identity))),
+    )
+
+
+def unseal_payload(
+    token: str, incarnation: int, unit_id: str, unit_key: bytes, blob: bytes
+) -> dict[str, Any]:
+    """What ``seal`` put into the archive."""
+    place = _place(token, incarnation, unit_id)
+    found: dict[str, Any] = decode(unseal_with(unit_key, f"payload:{place}", blob))
+    return found
+
+
+def unseal_identity(
+    token: str, incarnation: int, unit_id: str, unit_key: bytes, blob: bytes
+) -> dict[str, Any]:
+    """What ``seal`` put into the vault."""
+    place = _place(token, incarnation, unit_id)
+    found: dict[str, Any] = decode(unseal_with(unit_key, f"identity:{place}", blob))
+    return found
+
+
+def _place(token: str, incarnation: int, unit_id: str) -> str:
+    return f"{token}:{incarnation}:{unit_id}"
+
+
+def pack_facts(facts: Facts, purposes: Sequence[str]) -> dict[str, Any]:
+    """Facts as JSON: days only, so that the archive can be decided on again."""
+    return {
+        "purposes": list(purposes),
+        "days": {kind: [day.isoformat() for day in days] for kind, days in facts.days.items()},
+        "contracts": {
+            kind: [
+                [item.start and item.start.isoformat(), item.end and item.end.isoformat()]
+                for item in items
+            ]
+            for kind, items in facts.contracts.items()
+        },
+    }
+

@@ -1,0 +1,106 @@
+"""A row and the dependants that go with it, read together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from retention.catalogue.binding import BoundTable
+from retention.catalogue.model import Table, TableName
+from retention.errors import SourceError
+from retention.planning.facts import Key, key_in
+from retention.planning.judge import Row
+from retention.stores.sql import BATCH, batches
+
+
+@dataclass(frozen=True)
+class TreeRow:
+    """One row of a tree."""
+
+    name: TableName
+    table: Table
+    key: Key
+    row: Row
+
+
+@dataclass
+class Tree:
+    """A root row and its dependants, owners before owned."""
+
+    root: TreeRow
+    dependants: list[TreeRow] = field(default_factory=list)
+
+    @property
+    def rows(self) -> list[TreeRow]:
+        return [self.root, *self.dependants]
+
+
+def read_trees(
+    connection: Connection, bound: BoundTable, roots: Iterable[tuple[Key, Row]], *, lock: bool = False
+) -> dict[Key, Tree]:
+    """The trees of ``roots`` (key and row of ``bound``), locked where asked."""
+    trees = {key: Tree(TreeRow(bound.name, bound.table, key, row)) for key, row in roots}
+    placed: dict[TableName, dict[Key, Key]] = {bound.name: {key: key for key in trees}}
+    for follower in bound.followers:
+        parents = placed[follower.parent]
+        placed[follower.name] = mine = {}
+        names = [column.name for column in follower.sql.columns]
+        for batch in batches(parents, BATCH):
+            statement = (
+                sa.select(*follower.sql.columns)
+                .where(key_in(follower.via, batch))
+                .order_by(*follower.key)
+            )
+            if lock and bound.dialect != "sqlite":
+                statement = statement.with_for_update(of=follower.sql)
+            for values in connection.execute(statement):
+                row = dict(zip(names, values, strict=True))
+                key = tuple(row[name] for name in follower.table.key)
+                root = parents[tuple(row[column.name] for column in follower.via)]
+                mine[key] = root
+                trees[root].dependants.append(TreeRow(follower.name, follower.table, key, row))
+    return trees
+
+
+def delete_trees(connection: Connection, bound: BoundTable, trees: Sequence[Tree]) -> int:
+    """Delete the trees' rows, owned before owners. Returns the number of rows deleted.
+
+    Raises:
+        VanishedRows: the database deleted another number of rows than were read.
+    """
+    deleted = 0
+    for follower in reversed(bound.followers):
+        keys = [row.key for tree in trees for row in tree.dependants if row.name == follower.name]
+        deleted += _delete(connection, follower.sql, follower.key, keys)
+    roots = [tree.root.key for tree in trees]
+    return deleted + _delete(connection, bound.sql, bound.key, roots)
+
+
+class VanishedRows(SourceError):
+    """A statement touched another number of rows than were read and locked: roll back."""
+
+
+def _delete(
+    connection: Connection, table: sa.Table, columns: Sequence[sa.Column[Any]], keys: Sequence[Key]
+) -> int:
+    for batch in batches(keys, BATCH):
+        result = connection.execute(table.delete().where(key_in(columns, batch)))
+        if result.rowcount != len(batch):
+            raise VanishedRows(f"{table.name}: {len(batch)} rows were read, {result.rowcount} deleted")
+    return len(keys)
+
+
+def blocked(connection: Connection, bound: BoundTable, trees: Iterable[Tree]) -> set[Key]:
+    """The roots whose tree is still referred to by a row that does not go along."""
+    found: set[Key] = set()
+    trees = list(trees)
+    for target, blocker in bound.blockers:
+        roots = {row.key: tree.root.key for tree in trees for row in tree.rows if row.name == target}
+        for batch in batches(roots, BATCH):
+            statement = sa.select(*blocker.via).distinct().where(key_in(blocker.via, batch))
+            found.update(roots[tuple(row)] for row in connection.execute(statement))
+    return found

@@ -1,0 +1,94 @@
+"""What the stages of one run share: the installation, the day, the lease and the journal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+from retention import merkle
+from retention.catalogue.binding import BoundTable
+from retention.catalogue.model import TableName
+from retention.encoding import encode
+from retention.errors import RetentionError
+from retention.execution.journal import Journal
+from retention.holds import HeldRows, held_rows
+from retention.installation import Installation
+from retention.lease import Lease
+from retention.planning.facts import Key
+from retention.planning.judge import Candidates, candidates
+from retention.planning.plan import Plan, Transition
+
+Clock = Callable[[], datetime]
+
+
+class Stopped(RetentionError):
+    """A person asked the run to stop; it stopped between two chunks and can go on later."""
+
+
+@dataclass
+class Work:
+    """One run at work."""
+
+    installation: Installation
+    plan: Plan
+    journal: Journal
+    lease: Lease
+    clock: Clock
+    stop_asked: Callable[[], bool] = lambda: False
+    progress: Callable[[str, str, int], None] = lambda stage, table, rows: None
+    """Called after each chunk with the stage, the table and the rows done in it."""
+    pause: Callable[[float], None] = time.sleep
+    _bound: dict[TableName, Candidates] = field(default_factory=dict)
+
+    @property
+    def as_of(self) -> date:
+        return self.plan.as_of
+
+    @property
+    def chunk_rows(self) -> int:
+        return self.installation.settings.chunk_rows
+
+    def candidates(self, name: TableName) -> Candidates:
+        """The candidates of a table, bound once a run."""
+        if name not in self._bound:
+            bound = self.installation.binder(self.as_of).bind(name)
+            self._bound[name] = candidates(bound, self.as_of, self.installation.sources)
+        return self._bound[name]
+
+    def held(self) -> HeldRows:
+        """Who is held now: asked anew for each chunk, since a hold can come at any time."""
+        return held_rows(self.installation)
+
+    def between_chunks(self) -> None:
+        """The only place where a run may stop: renews the lease, hears a request to stop.
+
+        Raises:
+            LeaseHeld: another run has taken the lease. Stopped: a stop was asked for.
+        """
+        self.lease.renew(self.clock())
+        if self.stop_asked():
+            raise Stopped("the run was asked to stop and stopped between two chunks; run it again to go on")
+
+    def allowance(self, table: str) -> int | None:
+        """How many more rows of ``table`` may leave in this run; ``None`` means no quota."""
+        backlog = self.installation.settings.backlog
+        if backlog is None:
+            return None
+        return max(0, backlog.daily_rows - self.journal.moved_on(self.as_of, table))
+
+    def leaf(self, table: str, transition: Transition, key: Key) -> bytes:
+        """The salted commitment to one row."""
+        return merkle.leaf(self.journal.salt(table, transition), encode([table, *key]))
+
+    @contextmanager
+    def paced(self, bound: BoundTable, rows: Callable[[], int]) -> Iterator[None]:
+        """Keep a chunk within the system's rows a second by waiting after it."""
+        pace = self.installation.settings.pace.get(bound.system)
+        begun = time.monotonic()
+        yield
+        if pace and pace.rows_per_second:
+            least = rows() / pace.rows_per_second
+            self.pause(max(0.0, least - (time.monotonic() - begun)))

@@ -1,0 +1,323 @@
+"""Holds and restrictions: they stop every transition of all that a person owns, anywhere.
+
+A hold names a person by a record's key. It reaches the same person's records in other
+systems through the declared links, and archived records by the subject's token.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+from uuid import uuid4
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from retention.catalogue.binding import BoundTable, SubjectPath
+from retention.catalogue.model import Link, TableName
+from retention.catalogue.normalise import normalise, normalised
+from retention.catalogue.sources import source_errors
+from retention.errors import ConfigurationError
+from retention.installation import Installation
+from retention.keys import Keyring
+from retention.planning.facts import Key, key_in
+from retention.stores.sql import BATCH, batches
+from retention.planning.judge import Row
+from retention.stores import archive, cases
+
+HoldKind = Literal["legal_hold", "restriction"]
+Person = tuple[TableName, Key]
+
+
+def subject_token(keyring: Keyring, table: TableName, key: Key) -> str:
+    """The opaque name of a person: who they are only the keyring can tell again."""
+    return keyring.token("subject", table, *key)
+
+
+def subjects(
+    connection: Connection, bound: BoundTable, rows: Sequence[Row]
+) -> dict[Key, Person]:
+    """The person each of ``rows`` belongs to."""
+    keys = [tuple(row[name] for name in bound.table.key) for row in rows]
+    path = bound.subject
+    if not path.joins:
+        names = [str(column.name) for column in path.columns]  # type: ignore[attr-defined]
+        found = {key: tuple(row[n] for n in names) for key, row in zip(keys, rows, strict=True)}
+    else:
+        found = dict(_subjects_by_join(connection, bound, path, keys))
+    return {
+        key: (bound.name, key)
+        if None in (owner := found.get(key, (None,)))
+        else (path.table, owner)
+        for key in keys
+    }
+
+
+def _subjects_by_join(
+    connection: Connection, bound: BoundTable, path: SubjectPath, keys: Sequence[Key]
+) -> Iterator[tuple[Key, Key]]:
+    statement = sa.select(*bound.key, *path.columns).select_from(bound.sql)
+    for target, on in path.joins:
+        statement = statement.join(target, on)
+    width = len(bound.key)
+    for batch in batches(keys, BATCH):
+        for row in connection.execute(statement.where(key_in(bound.key, batch))):
+            yield tuple(row[:width]), tuple(row[width:])
+
+
+@dataclass(frozen=True)
+class HeldRows:
+    """The persons under a hold or a restriction now, by token."""
+
+    keyring: Keyring
+    tokens: frozenset[str]
+
+    def __bool__(self) -> bool:
+        return bool(self.tokens)
+
+    def keys(self, connection: Connection, bound: BoundTable, rows: Sequence[Row]) -> set[Key]:
+        """Which of ``rows`` belong to a held person."""
+        if not self.tokens or not rows:
+            return set()
+        return {
+            key
+            for key, person in subjects(connection, bound, rows).items()
+            if subject_token(self.keyring, *person) in self.tokens
+        }
+
+
+def held_rows(installation: Installation) -> HeldRows:
+    """Who is held, as last resolved by ``refresh``."""
+    statement = sa.select(cases.held_subjects.c.subject_token).join(
+        cases.holds, cases.holds.c.hold_id == cases.held_subjects.c.hold_id
+    )
+    with installation.stores.cases.connect() as connection:
+        tokens = connection.execute(statement.where(cases.holds.c.released_at.is_(None)))
+        return HeldRows(installation.keyring, frozenset(row[0] for row in tokens))
+
+
+@dataclass(frozen=True)
+class Hold:
+    """A hold as it is listed. ``reason`` and ``key`` are for restricted eyes."""
+
+    hold_id: str
+    table: TableName
+    key: Key
+    kind: HoldKind
+    reason: str
+    placed_at: datetime
+    placed_by: str
+    released_at: datetime | None
+    persons: int
+
+
+def add(
+    installation: Installation,
+    table: TableName,
+    key: Sequence[str],
+    *,
+    kind: HoldKind,
+    reason: str,
+    by: str,
+    now: datetime,
+) -> Hold:
+    """Hold everything the person behind a record owns.
+
+    ``key`` may be given as text; it is matched as the database stores it.
+
+    Raises:
+        ConfigurationError: no such table, or no such record, in the source or the archive.
+        SourceError: a linked system cannot be reached, so the hold could not be complete.
+    """
+    if table not in dict(installation.catalogue.tables()):
+        raise ConfigurationError(f"there is no governed table '{table}'")
+    width = len(installation.catalogue.table(table).key)
+    if len(key) != width:
+        raise ConfigurationError(f"{table} has a key of {width} column(s); {len(key)} given")
+    person = _person(installation, table, key)
+    if person is None:
+        raise ConfigurationError(f"{table}: there is no record with that key")
+    persons = _closure(installation, person)
+    hold_id = uuid4().hex
+    with installation.stores.cases.begin() as connection:
+        connection.execute(
+            cases.holds.insert(),
+            {
+                "hold_id": hold_id,
+                "table_name": person[0],
+                "key": json.dumps(list(person[1]), default=str),
+                "kind": kind,
+                "reason": reason,
+                "placed_at": now,
+                "placed_by": by,
+            },
+        )
+        _store_persons(installation, connection, hold_id, persons)
+    return Hold(hold_id, person[0], person[1], kind, reason, now, by, None, len(persons))
+
+
+def release(
+    installation: Installation, hold_id: str, *, reason: str, by: str, now: datetime
+) -> None:
+    """Lift a hold; the next plan takes up what it had stopped.
+
+    Raises:
+        ConfigurationError: there is no such hold, or it is released already.
+    """
+    statement = (
+        cases.holds.update()
+        .where(cases.holds.c.hold_id == hold_id, cases.holds.c.released_at.is_(None))
+        .values(released_at=now, released_by=by, release_reason=reason)
+    )
+    with installation.stores.cases.begin() as connection:
+        if connection.execute(statement).rowcount != 1:
+            raise ConfigurationError(f"there is no hold '{hold_id}' in force")
+
+
+def holds(installation: Installation, *, released: bool = False) -> list[Hold]:
+    """The holds in force, oldest first; the released ones too where asked."""
+    table = cases.holds
+    statement = sa.select(table).order_by(table.c.placed_at, table.c.hold_id)
+    if not released:
+        statement = statement.where(table.c.released_at.is_(None))
+    counted = sa.select(cases.held_subjects.c.hold_id, sa.func.count()).group_by(
+        cases.held_subjects.c.hold_id
+    )
+    with installation.stores.cases.connect() as connection:
+        persons = {row[0]: row[1] for row in connection.execute(counted)}
+        return [
+            Hold(
+                row.hold_id,
+                TableName(row.table_name),
+                tuple(json.loads(row.key)),
+                row.kind,
+                row.reason,
+                row.placed_at,
+                row.placed_by,
+                row.released_at,
+                persons.get(row.hold_id, 0),
+            )
+            for row in connection.execute(statement)
+        ]
+
+
+def refresh(installation: Installation) -> None:
+    """Follow the links again: a held person may have got a further account since.
+
+    Persons once covered stay covered until the hold is released.
+    """
+    for hold in holds(installation):
+        persons = _closure(installation, (hold.table, hold.key))
+        with installation.stores.cases.begin() as connection:
+            _store_persons(installation, connection, hold.hold_id, persons)
+
+
+def _store_persons(
+    installation: Installation, connection: Connection, hold_id: str, persons: Iterable[Person]
+) -> None:
+    table = cases.held_subjects
+    known = {
+        (row.table_name, row.subject_token)
+        for row in connection.execute(sa.select(table).where(table.c.hold_id == hold_id))
+    }
+    wanted = {(str(name), subject_token(installation.keyring, name, key)) for name, key in persons}
+    new = [
+        {"hold_id": hold_id, "table_name": name, "subject_token": token}
+        for name, token in sorted(wanted - known)
+    ]
+    if new:
+        connection.execute(table.insert(), new)
+
+
+def _person(installation: Installation, table: TableName, key: Sequence[str]) -> Person | None:
+    """The person behind a record, found in the source or, gone from there, in the archive."""
+    binder_table = installation.catalogue.clock_of(table)
+    sql = installation.sources.table(table)
+    columns = [sql.c[name] for name in installation.catalogue.table(table).key]
+    with source_errors(table), installation.sources.engine(table.partition(".")[0]).connect() as at:
+        owned = installation.catalogue.table(table)
+        found = at.execute(
+            sa.select(*sql.columns).where(*(c == v for c, v in zip(columns, key, strict=True)))
+        ).mappings().first()
+        if found is not None:
+            while binder_table != table and owned.owner is not None:
+                table, found, owned = _parent(installation, at, table, found)
+            bound = installation.binder(_ANY_DAY).bind(binder_table)
+            row = dict(found)
+            return next(iter(subjects(at, bound, [row]).values()))
+    for candidate in _spellings(key):
+        token = subject_token(installation.keyring, table, candidate)
+        statement = sa.select(archive.units.c.unit_id).where(
+            archive.units.c.subject_token == token, archive.units.c.destroyed_on.is_(None)
+        )
+        with installation.stores.archive.connect() as connection:
+            if connection.execute(statement.limit(1)).first():
+                return table, candidate
+    return None
+
+
+def _parent(
+    installation: Installation, connection: Connection, table: TableName, row: Any
+) -> tuple[TableName, Any, Any]:
+    owner_name = installation.catalogue.owner_of(table)
+    owned = installation.catalogue.table(table)
+    assert owner_name is not None
+    assert owned.owner is not None
+    owner = installation.catalogue.table(owner_name)
+    sql = installation.sources.table(owner_name)
+    match = [sql.c[k] == row[v] for k, v in zip(owner.key, owned.owner.via, strict=True)]
+    found = connection.execute(sa.select(*sql.columns).where(*match)).mappings().first()
+    if found is None:
+        raise ConfigurationError(f"{table}: the record's owner is not in {owner_name}")
+    return owner_name, found, owner
+
+
+def _spellings(key: Sequence[str]) -> Iterator[Key]:
+    yield tuple(key)
+    as_numbers = tuple(int(part) if str(part).lstrip("-").isdigit() else part for part in key)
+    if as_numbers != tuple(key):
+        yield as_numbers
+
+
+def _closure(installation: Installation, person: Person) -> set[Person]:
+    """The person's records in all systems, following links both ways; more rather than less."""
+    found: set[Person] = set()
+    todo = [person]
+    while todo:
+        table, key = todo.pop()
+        if (table, key) in found:
+            continue
+        found.add((table, key))
+        for link in installation.catalogue.links.values():
+            if link.near_table == table:
+                todo += _follow(installation, link, key, forward=True)
+            if link.far_table == table:
+                todo += _follow(installation, link, key, forward=False)
+    return found
+
+
+def _follow(
+    installation: Installation, link: Link, key: Key, *, forward: bool
+) -> Iterator[Person]:
+    here, there = (link.near_table, link.far_table) if forward else (link.far_table, link.near_table)
+    column, other = (link.near_column, link.far_column) if forward else (link.far_column, link.near_column)
+    near, far = installation.sources.table(here), installation.sources.table(there)
+    near_key = [near.c[name] for name in installation.catalogue.table(here).key]
+    far_key = [far.c[name] for name in installation.catalogue.table(there).key]
+    here_engine = installation.sources.engine(here.partition(".")[0])
+    there_engine = installation.sources.engine(there.partition(".")[0])
+    with source_errors(here), here_engine.connect() as connection:
+        row = connection.execute(sa.select(near.c[column]).where(key_in(near_key, [key]))).first()
+    name = normalise(row[0], link.normaliser) if row else None
+    if name is None:
+        return
+    value = normalised(far.c[other], link.normaliser, there_engine.dialect.name)
+    with source_errors(there), there_engine.connect() as connection:
+        for found in connection.execute(sa.select(*far_key).where(value == name)):
+            yield there, tuple(found)
+
+
+_ANY_DAY = datetime(2000, 1, 1).date()  # noqa: DTZ001 - binding for the shape, not for a day

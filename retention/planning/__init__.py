@@ -1,0 +1,1 @@
+"""Plans: which rows change phase, counted and digested, nothing touched."""

@@ -1,0 +1,164 @@
+"""Loading the facts of a page of rows, local and remote, for the decision in Python.
+
+Rows come in by key; only civil days go out. What is fetched is bounded by the page.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+from sqlalchemy.sql import ColumnElement, FromClause
+
+from retention.catalogue.binding import BoundTable, Join, LocalSource, RemoteSource
+from retention.catalogue.dates import DateColumn, NoDay
+from retention.catalogue.normalise import normalise, normalised
+from retention.catalogue.sources import Sources
+from retention.policy.decide import Contract, Facts
+from retention.stores.sql import BATCH, batches
+
+Key = tuple[Any, ...]
+"""A row's key values, in the catalogue's order."""
+
+
+@dataclass
+class _Gathered:
+    days: dict[str, list[date]] = field(default_factory=lambda: defaultdict(list))
+    contracts: dict[str, list[Contract]] = field(default_factory=lambda: defaultdict(list))
+    unreadable: set[str] = field(default_factory=set)
+
+    def add(self, kind: str, source: LocalSource | RemoteSource, values: Sequence[object]) -> None:
+        if source.point is not None:
+            self._add_day(kind, source.point, values[0])
+        else:
+            joined = not isinstance(source, LocalSource) or source.joined
+            self._add_contract(kind, source, values, joined=joined)
+
+    def _add_day(self, kind: str, column: DateColumn, value: object) -> None:
+        day = column.read(value)
+        if isinstance(day, date):
+            self.days[kind].append(day)
+        elif day is NoDay.unreadable:
+            self.unreadable.add(kind)
+
+    def _add_contract(
+        self,
+        kind: str,
+        source: LocalSource | RemoteSource,
+        values: Sequence[object],
+        *,
+        joined: bool,
+    ) -> None:
+        assert source.start is not None
+        assert source.end is not None
+        start, end = source.start.read(values[0]), source.end.read(values[1])
+        nothing = not isinstance(start, date) and end is NoDay.unknown and values[1] is None
+        if not joined and nothing and start is not NoDay.unreadable:
+            return
+        if NoDay.unreadable in (start, end) or (end is NoDay.unknown and values[1] is not None):
+            self.unreadable.add(kind)
+            return
+        self.contracts[kind].append(
+            Contract(start if isinstance(start, date) else None, end if isinstance(end, date) else None)
+        )
+
+    def facts(self) -> Facts:
+        return Facts(dict(self.days), dict(self.contracts), frozenset(self.unreadable))
+
+
+def load_facts(
+    connection: Connection,
+    bound: BoundTable,
+    rows: Mapping[Key, Mapping[str, Any]],
+    sources: Sources | None,
+) -> dict[Key, Facts]:
+    """The facts of ``rows`` (key to row): the row's own dates, those joined, those linked.
+
+    ``sources`` reaches the other systems; ``None`` leaves remote evidence out.
+    """
+    gathered: dict[Key, _Gathered] = {key: _Gathered() for key in rows}
+    for kind, found in bound.evidence.items():
+        for source in found:
+            assert isinstance(source, LocalSource)
+            if source.joined:
+                _load_joined(connection, bound, kind, source, gathered)
+            else:
+                names = [str(column.expression.name) for column in source.columns]  # type: ignore[attr-defined]
+                for key, row in rows.items():
+                    gathered[key].add(kind, source, [row[name] for name in names])
+    if sources is not None:
+        for remote in bound.remote:
+            _load_remote(connection, bound, remote, gathered, sources)
+    return {key: item.facts() for key, item in gathered.items()}
+
+
+def _load_joined(
+    connection: Connection,
+    bound: BoundTable,
+    kind: str,
+    source: LocalSource,
+    gathered: Mapping[Key, _Gathered],
+) -> None:
+    columns = [column.expression for column in source.columns]
+    for key, values in _joined_values(connection, bound, source.joins, columns, gathered):
+        gathered[key].add(kind, source, values)
+
+
+def _joined_values(
+    connection: Connection,
+    bound: BoundTable,
+    joins: Sequence[Join],
+    columns: Sequence[ColumnElement[Any]],
+    keys: Iterable[Key],
+) -> Iterator[tuple[Key, Sequence[Any]]]:
+    width = len(bound.key)
+    from_clause: FromClause = bound.sql
+    for target, on in joins:
+        from_clause = from_clause.join(target, on)
+    statement = sa.select(*bound.key, *columns).select_from(from_clause)
+    for batch in batches(keys, BATCH):
+        for row in connection.execute(statement.where(key_in(bound.key, batch))):
+            yield tuple(row[:width]), row[width:]
+
+
+def _load_remote(
+    connection: Connection,
+    bound: BoundTable,
+    remote: RemoteSource,
+    gathered: Mapping[Key, _Gathered],
+    sources: Sources,
+) -> None:
+    persons: dict[str, list[Key]] = defaultdict(list)
+    near = _joined_values(connection, bound, remote.near_joins, [remote.near], gathered)
+    for key, values in near:
+        name = normalise(values[0], remote.link.normaliser)
+        if name is not None:
+            persons[name].append(key)
+    if not persons:
+        return
+    engine = sources.engine(remote.system)
+    far_value = normalised(remote.far_value, remote.link.normaliser, engine.dialect.name)
+    from_clause: FromClause = remote.far_table
+    for target, on in remote.far_joins:
+        from_clause = from_clause.join(target, on)
+    columns = [column.expression for column in remote.columns]
+    statement = sa.select(far_value, *columns).select_from(from_clause)
+    with engine.connect() as far:
+        for batch in batches(persons, BATCH):
+            for row in far.execute(statement.where(far_value.in_(batch))):
+                for key in persons[row[0]]:
+                    gathered[key].add(remote.kind, remote, row[1:])
+
+
+def key_in(
+    columns: Sequence[ColumnElement[Any]], keys: Sequence[Key]
+) -> ColumnElement[bool]:
+    """``columns`` equal one of ``keys``."""
+    if len(columns) == 1:
+        return columns[0].in_([key[0] for key in keys])
+    return sa.tuple_(*columns).in_(list(keys))

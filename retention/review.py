@@ -1,0 +1,127 @@
+"""The review queue: rows that only a person can decide on. Never a silent keep."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import uuid4
+
+import sqlalchemy as sa
+
+from retention.catalogue.binding import BoundTable
+from retention.errors import ConfigurationError
+from retention.execution.sealing import record_token
+from retention.installation import Installation
+from retention.planning.judge import Judged
+from retention.policy.decide import Action
+from retention.stores import cases
+from retention.stores.sql import BATCH, batches, upsert
+
+ACCEPTED = "accepted"
+"""A person has seen the row and leaves it as it is: the case stays closed."""
+
+RESOLUTIONS = ("corrected", ACCEPTED)
+
+
+@dataclass(frozen=True)
+class ReviewCase:
+    """One case. ``key`` is for restricted eyes."""
+
+    case_id: str
+    table: str
+    key: tuple[object, ...]
+    reason: str
+    purposes: tuple[str, ...]
+    first_seen: date
+    last_seen: date
+    resolved_at: datetime | None
+    resolution: str | None
+
+
+def record_cases(
+    installation: Installation, bound: BoundTable, judged: Iterable[Judged], as_of: date
+) -> int:
+    """Put rows in review into the queue; a case that is there is only seen again."""
+    rows = []
+    for item in judged:
+        if item.decision.action is not Action.review:
+            continue
+        reasons = sorted({str(p.reason) for p in item.decision.purposes if p.reason})
+        rows.append(
+            {
+                "case_id": uuid4().hex,
+                "table_name": bound.name,
+                "record_token": record_token(installation.keyring, bound.name, item.key),
+                "key": json.dumps(list(item.key), default=str),
+                "reason": "; ".join(reasons),
+                "purposes": [p.purpose for p in item.decision.purposes if p.reason],
+                "first_seen": as_of,
+                "last_seen": as_of,
+            }
+        )
+    if rows:
+        with installation.stores.cases.begin() as connection:
+            upsert(
+                connection,
+                cases.review,
+                rows,
+                ["table_name", "record_token"],
+                ["last_seen", "reason", "purposes"],
+            )
+            for batch in batches((row["record_token"] for row in rows), BATCH):
+                at = cases.review.c
+                connection.execute(
+                    cases.review.update()
+                    .where(at.table_name == bound.name, at.record_token.in_(batch))
+                    .where(at.resolved_at.is_not(None), at.resolution != ACCEPTED)
+                    .values(resolved_at=None, resolution=None)
+                )
+    return len(rows)
+
+
+def review_cases(installation: Installation, *, resolved: bool = False) -> list[ReviewCase]:
+    """The open cases, oldest first; the resolved ones too where asked."""
+    table = cases.review
+    statement = sa.select(table).order_by(table.c.first_seen, table.c.case_id)
+    if not resolved:
+        statement = statement.where(table.c.resolved_at.is_(None))
+    with installation.stores.cases.connect() as connection:
+        return [
+            ReviewCase(
+                row.case_id,
+                row.table_name,
+                tuple(json.loads(row.key)),
+                row.reason,
+                tuple(row.purposes),
+                row.first_seen,
+                row.last_seen,
+                row.resolved_at,
+                row.resolution,
+            )
+            for row in connection.execute(statement)
+        ]
+
+
+def resolve(
+    installation: Installation, case_id: str, *, resolution: str, note: str, now: datetime
+) -> None:
+    """Close a case: the source was ``corrected``, or the row is ``accepted`` as it is.
+
+    The queue never changes a source. A row said to be corrected that the next run still
+    cannot decide on comes back; an accepted one does not.
+
+    Raises:
+        ConfigurationError: there is no such open case, or no such resolution.
+    """
+    if resolution not in RESOLUTIONS:
+        raise ConfigurationError(f"a case is resolved as one of: {', '.join(RESOLUTIONS)}")
+    statement = (
+        cases.review.update()
+        .where(cases.review.c.case_id == case_id, cases.review.c.resolved_at.is_(None))
+        .values(resolved_at=now, resolution=resolution, note=note)
+    )
+    with installation.stores.cases.begin() as connection:
+        if connection.execute(statement).rowcount != 1:
+            raise ConfigurationError(f"there is no open review case '{case_id}'")

@@ -1,0 +1,150 @@
+"""The settings of an installation: where its files and stores are, and how bold it may be.
+
+``retention.yaml`` is read once, at the door; nothing else reads the environment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, model_validator
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
+from retention.documents import StrictModel, read_document
+from retention.errors import ConfigurationError
+
+
+class Mode(StrEnum):
+    """Whether a run executes its plan, or only reports it."""
+
+    execute = "execute"
+    observe = "observe"
+
+
+class StoreAddress(StrictModel):
+    """Where a store is: a URL, or the environment variable that holds it."""
+
+    url: str | None = None
+    url_env: str | None = None
+
+    @model_validator(mode="after")
+    def _has_address(self) -> Self:
+        if not (self.url or self.url_env):
+            raise ValueError("give 'url' or 'url_env'")
+        return self
+
+
+class Stores(StrictModel):
+    """The five stores. In production archive, vault and keys have servers of their own."""
+
+    control: StoreAddress
+    cases: StoreAddress
+    archive: StoreAddress
+    vault: StoreAddress
+    keys: StoreAddress
+
+
+class MasterKey(StrictModel):
+    """Where the 32-byte master key is found, in base64: a file or an environment variable."""
+
+    file: Path | None = None
+    env: str | None = None
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if (self.file is None) == (self.env is None):
+            raise ValueError("give either 'file' or 'env'")
+        return self
+
+
+class Caps(StrictModel):
+    """How many rows of one table a run may archive or dispose of without approval."""
+
+    rows: int = Field(default=100_000, ge=0)
+    share: float = Field(default=0.5, ge=0, le=1)
+    """Of the table's rows; applies above ``share_from_rows`` due rows."""
+    share_from_rows: int = Field(default=1_000, ge=0)
+
+
+class Backlog(StrictModel):
+    """Working off years of backlog under a daily quota instead of the caps."""
+
+    daily_rows: int = Field(ge=1)
+    """Rows of each table a day, archive and disposal together."""
+
+
+class SystemPace(StrictModel):
+    """How a system may be worked on: hours of the day (policy zone) and rows a second."""
+
+    window_from: int | None = Field(default=None, ge=0, le=23)
+    window_to: int | None = Field(default=None, ge=0, le=24)
+    rows_per_second: int | None = Field(default=None, ge=1)
+
+
+class Settings(StrictModel):
+    """One installation."""
+
+    policy: Path
+    catalogue: Path
+    stores: Stores
+    master_key: MasterKey
+    mode: Mode = Mode.execute
+    chunk_rows: int = Field(default=1_000, ge=1, le=100_000)
+    max_review_share: float = Field(default=0.01, ge=0, le=1)
+    caps: Caps = Caps()
+    backlog: Backlog | None = None
+    pace: dict[str, SystemPace] = Field(default_factory=dict)
+    keys_backup_days: int = Field(default=30, ge=0)
+    """How long backups of the keys store are kept; certificates name it."""
+    max_clock_jump_days: int = Field(default=40, ge=1)
+    """A run dated further than this from the last one stops and asks for approval."""
+    lease_seconds: int = Field(default=300, ge=10)
+    ledger_head: Path | None = None
+    """A file outside the database to which the head of the ledger is exported."""
+    dagster_home: Path = Path("dagster")
+
+    folder: Path = Field(default=Path("."), exclude=True)
+    """The folder of the settings file; relative paths are relative to it."""
+    environment: dict[str, str] = Field(default_factory=dict, exclude=True, repr=False)
+
+    def path(self, path: Path) -> Path:
+        return (self.folder / path).resolve()
+
+    def address(self, url: str | None, url_env: str | None) -> str:
+        """The database URL: the environment variable's where it is set, else ``url``.
+
+        A relative SQLite path is made relative to the settings file's folder.
+
+        Raises:
+            ConfigurationError: the variable is not set and there is no ``url``, or the URL
+                cannot be read (the URL itself is never shown; it may hold a password).
+        """
+        text = self.environment.get(url_env or "") or url
+        if not text:
+            raise ConfigurationError(f"the environment variable {url_env} is not set")
+        try:
+            parsed = make_url(text)
+        except ArgumentError:
+            place = f"the environment variable {url_env}" if url_env else "a 'url'"
+            raise ConfigurationError(f"{place} is not a database URL") from None
+        if parsed.drivername.startswith("sqlite") and parsed.database not in (None, "", ":memory:"):
+            parsed = parsed.set(database=str(self.path(Path(str(parsed.database)))))
+        if parsed.drivername == "postgresql":
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        return parsed.render_as_string(hide_password=False)
+
+
+def read_settings(path: Path, environment: Mapping[str, str]) -> Settings:
+    """Read ``retention.yaml``. ``environment`` is the only place variables are looked up.
+
+    Raises:
+        ConfigurationError: naming file, line and key of each fault.
+    """
+    settings = read_document(path, Settings)
+    return settings.model_copy(
+        update={"folder": path.resolve().parent, "environment": dict(environment)}
+    )

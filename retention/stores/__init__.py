@@ -1,0 +1,1 @@
+"""The orchestrator's own stores: control, cases, archive, vault and keys."""

@@ -1,0 +1,129 @@
+"""The control store: runs, plans, the journal of chunks, the ledger, the lease, accumulators.
+
+No personal data: counts, dates and opaque ids; key ranges and intents are sealed.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    Float,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from retention.stores.columns import NAME, TOKEN, UtcDateTime
+
+metadata = MetaData()
+
+runs = Table(
+    "control_runs",
+    metadata,
+    Column("run_id", NAME, primary_key=True),
+    Column("as_of", Date, nullable=False),
+    Column("plan_digest", NAME, nullable=False),
+    Column("mode", String(20), nullable=False),
+    Column("status", String(20), nullable=False),
+    Column("policy_digest", NAME, nullable=False),
+    Column("catalogue_digest", NAME, nullable=False),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("finished_at", UtcDateTime),
+    Column("note", Text),
+    CheckConstraint(
+        "status IN ('running', 'stopped', 'done', 'failed')", name="control_runs_status"
+    ),
+)
+
+plans = Table(
+    "control_plans",
+    metadata,
+    Column("digest", NAME, primary_key=True),
+    Column("as_of", Date, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("document", JSON, nullable=False),
+    Column("approved_at", UtcDateTime),
+    Column("approved_by", NAME),
+    Column("approval_reason", Text),
+)
+
+chunks = Table(
+    "control_chunks",
+    metadata,
+    Column("chunk_id", NAME, primary_key=True),
+    Column("run_id", NAME, nullable=False),
+    Column("table_name", NAME, nullable=False),
+    Column("stage", String(20), nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("bounds", LargeBinary, nullable=False),
+    Column("intent", LargeBinary),
+    Column("counts", JSON, nullable=False),
+    Column("roots", JSON, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    UniqueConstraint("run_id", "table_name", "stage", "sequence", name="control_chunks_place"),
+    CheckConstraint("stage IN ('move', 'pseudonymise', 'clear')", name="control_chunks_stage"),
+    CheckConstraint(
+        "state IN ('open', 'archived', 'intended', 'done', 'abandoned')",
+        name="control_chunks_state",
+    ),
+)
+
+transitions = Table(
+    "control_transitions",
+    metadata,
+    Column("run_id", NAME, primary_key=True),
+    Column("table_name", NAME, primary_key=True),
+    Column("transition", String(40), primary_key=True),
+    Column("salt", LargeBinary, nullable=False),
+    Column("counts", JSON, nullable=False),
+    Column("done", Boolean, nullable=False),
+    Column("ledger_sequence", Integer),
+)
+
+ledger = Table(
+    "control_ledger",
+    metadata,
+    Column("sequence", Integer, primary_key=True, autoincrement=False),
+    Column("run_id", NAME, nullable=False),
+    Column("table_name", NAME, nullable=False),
+    Column("transition", String(40), nullable=False),
+    Column("as_of", Date, nullable=False),
+    Column("counts", JSON, nullable=False),
+    Column("merkle_root", TOKEN, nullable=False),
+    Column("previous", TOKEN, nullable=False),
+    Column("hash", TOKEN, nullable=False),
+    Column("recorded_at", UtcDateTime, nullable=False),
+)
+
+lease = Table(
+    "control_lease",
+    metadata,
+    Column("name", String(40), primary_key=True),
+    Column("holder", NAME, nullable=False),
+    Column("host", String(255), nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("acquired_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+)
+
+accumulators = Table(
+    "control_accumulators",
+    metadata,
+    Column("table_name", NAME, primary_key=True),
+    Column("name", NAME, primary_key=True),
+    Column("cell", String(500), primary_key=True),
+    Column("rows", BigInteger, nullable=False),
+    Column("sums", JSON, nullable=False),
+)

@@ -1,0 +1,167 @@
+"""Opening the five stores and bringing their tables up to date.
+
+All five may share one PostgreSQL database. They may share one SQLite file too, as long as no
+two transactions of different stores are open for writing at once: SQLite has one writer.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.util import CommandError
+from sqlalchemy import Connection, Engine, create_engine, event, func, make_url, select
+from sqlalchemy.engine import URL
+
+from retention import settings as configuration
+from retention.errors import ConfigurationError, StoreError
+from retention.stores.errors import store_errors
+
+STORE_NAMES = ("control", "cases", "archive", "vault", "keys")
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+_BUSY_SECONDS = 30
+_MIGRATION_LOCK = 5_706_433_190
+"""Any number that is the same everywhere: PostgreSQL's name for the lock on migrating."""
+
+_READ_ONLY = "retention_read_only"
+
+
+@dataclass(frozen=True)
+class Stores:
+    """The orchestrator's own databases."""
+
+    control: Engine
+    cases: Engine
+    archive: Engine
+    vault: Engine
+    keys: Engine
+
+    def items(self) -> Iterator[tuple[str, Engine]]:
+        """Each store's name and engine."""
+        for name in STORE_NAMES:
+            yield name, getattr(self, name)
+
+    def dispose(self) -> None:
+        """Close every idle connection."""
+        for name in STORE_NAMES:
+            engine: Engine = getattr(self, name)
+            engine.dispose()
+
+
+def open_stores(settings: configuration.Settings) -> Stores:
+    """The stores at the addresses of ``settings``; connections are made when first needed.
+
+    Raises:
+        ConfigurationError: an address is missing, or is neither PostgreSQL nor a SQLite file.
+        StoreError: the folder or file of a SQLite store cannot be created.
+    """
+    engines: dict[str, Engine] = {}
+    for name in STORE_NAMES:
+        address: configuration.StoreAddress = getattr(settings.stores, name)
+        engines[name] = open_store(name, settings.address(address.url, address.url_env))
+    return Stores(**engines)
+
+
+def open_store(name: str, address: str) -> Engine:
+    """One store's engine. ``address`` is a full SQLAlchemy URL and is never shown.
+
+    Raises:
+        ConfigurationError: it is neither PostgreSQL nor a SQLite file.
+        StoreError: the folder or file of a SQLite store cannot be created.
+    """
+    url = make_url(address)
+    backend = url.get_backend_name()
+    if backend == "sqlite":
+        return _open_sqlite(name, url)
+    if backend == "postgresql":
+        if url.drivername == "postgresql":
+            url = url.set(drivername="postgresql+psycopg")
+        wait = {} if "connect_timeout" in url.query else {"connect_timeout": 10}
+        return create_engine(url, hide_parameters=True, pool_pre_ping=True, connect_args=wait)
+    raise ConfigurationError(f"stores.{name}: only PostgreSQL and SQLite can hold a store")
+
+
+def migrate(stores: Stores) -> None:
+    """Bring every store's tables to the newest form; safe to repeat, and from two processes.
+
+    Each store has a version table of its own, ``<store>_alembic_version``, and is migrated in
+    one transaction.
+
+    Raises:
+        StoreError: a store cannot be reached or written, or was made by a newer release.
+    """
+    for name, engine in stores.items():
+        with store_errors(name), engine.begin() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(select(func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
+            try:
+                command.upgrade(_alembic(name, connection), "head")
+            except CommandError:
+                raise StoreError(
+                    f"store '{name}': its tables are of a newer release; update this program"
+                ) from None
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A connection that only reads: on SQLite it does not wait for, nor keep out, a writer."""
+    with engine.connect() as connection:
+        yield connection.execution_options(**{_READ_ONLY: True})
+
+
+def _alembic(name: str, connection: Connection) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    versions = str(_MIGRATIONS / "versions" / name).replace("%", "%%")
+    config.set_main_option("path_separator", "newline")
+    config.set_main_option("version_locations", versions)
+    config.attributes["connection"] = connection
+    config.attributes["store"] = name
+    return config
+
+
+def _open_sqlite(name: str, url: URL) -> Engine:
+    if not url.database or url.database == ":memory:":
+        raise ConfigurationError(f"stores.{name}: a store needs a file, not SQLite's memory")
+    with store_errors(name):
+        _create_file(Path(url.database))
+    engine = create_engine(url, hide_parameters=True, connect_args={"timeout": _BUSY_SECONDS})
+    event.listen(engine, "connect", _set_up_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _create_file(path: Path) -> None:
+    """An empty file is an empty database. Only its owner may read it, nor its WAL."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not path.exists():
+        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+
+
+def _set_up_sqlite(dbapi_connection: Any, _record: object) -> None:
+    # The driver would begin transactions late, and none before DDL: `_begin_sqlite` does.
+    dbapi_connection.isolation_level = None
+    cursor = dbapi_connection.cursor()
+    try:
+        if cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+            cursor.execute("PRAGMA journal_mode = WAL")
+        cursor.execute("PRAGMA synchronous = FULL")
+        cursor.execute("PRAGMA foreign_keys = ON")
+        # Freed content is overwritten: a destroyed key must not linger in a free page.
+        cursor.execute("PRAGMA secure_delete = ON")
+    finally:
+        cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A transaction that reads first and writes later fails at once where another wrote in
+    # between; taking the write lock at the start makes it wait instead.
+    read_only = connection.get_execution_options().get(_READ_ONLY, False)
+    connection.exec_driver_sql("BEGIN DEFERRED" if read_only else "BEGIN IMMEDIATE")
