@@ -59,7 +59,7 @@ unit: $(STAMP) ## the tests
 
 .PHONY: sweeps
 sweeps: $(STAMP) ## the property tests at length (some minutes)
-	HYPOTHESIS_PROFILE=sweep $(BIN)/python -m pytest --timeout 3600 -m slow
+	$(BIN)/python -m pytest -p tests.sweep --timeout 3600 -m "hypothesis or slow"
 
 .PHONY: crash-matrix
 crash-matrix: $(STAMP) ## stop a run at every statement, once and twice, and run it again
@@ -67,5 +67,5 @@ crash-matrix: $(STAMP) ## stop a run at every statement, once and twice, and run
 
 .PHONY: clean
 clean: ## remove the demonstration and the tools' caches; .venv stays
-	rm -rf $(DEMO) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf var/demo build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from base64 import b32decode, b32encode
+from base64 import b32decode
 from collections.abc import Callable
 from functools import lru_cache
 from typing import NewType
@@ -27,6 +27,9 @@ TOKEN_LENGTH = len(TOKEN_PREFIX) + _BODY_LENGTH
 _VALUE_BYTES = 12
 _CHECK_BYTES = 4
 _BLOCK = 64
+_LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
+_PAIRS = tuple(first + second for first in _LETTERS for second in _LETTERS)
+_PAIR_BITS = tuple(range(5 * (_BODY_LENGTH - 2), -1, -10))
 # 26 characters carry 130 bits, 128 of them used: the last one can only be one of eight.
 _SHAPE = re.compile(re.escape(TOKEN_PREFIX) + r"[a-z2-7]{25}[aeimquy4]")
 
@@ -82,8 +85,9 @@ class Pseudonymiser:
 
 
 def _token(body: bytes, check: bytes) -> Pseudonym:
-    raw = b32encode(body + check[:_CHECK_BYTES])
-    return Pseudonym(TOKEN_PREFIX + raw[:_BODY_LENGTH].decode("ascii").lower())
+    # Base32, two characters at a time: `b32encode` takes longer than both HMACs together.
+    bits = int.from_bytes(body + check[:_CHECK_BYTES], "big") << 2
+    return Pseudonym(TOKEN_PREFIX + "".join([_PAIRS[bits >> at & 1023] for at in _PAIR_BITS]))
 
 
 def _utf8(text: str) -> bytes:

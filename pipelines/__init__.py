@@ -1,0 +1,1 @@
+"""Dagster's definitions: what runs, when, and with what."""

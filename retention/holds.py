@@ -24,9 +24,10 @@ from retention.errors import ConfigurationError
 from retention.installation import Installation
 from retention.keys import Keyring
 from retention.planning.facts import Key, key_in
-from retention.stores.sql import BATCH, batches
 from retention.planning.judge import Row
 from retention.stores import archive, cases
+from retention.stores.open import reading, writing
+from retention.stores.sql import BATCH, batches
 
 HoldKind = Literal["legal_hold", "restriction"]
 Person = tuple[TableName, Key]
@@ -37,14 +38,12 @@ def subject_token(keyring: Keyring, table: TableName, key: Key) -> str:
     return keyring.token("subject", table, *key)
 
 
-def subjects(
-    connection: Connection, bound: BoundTable, rows: Sequence[Row]
-) -> dict[Key, Person]:
+def subjects(connection: Connection, bound: BoundTable, rows: Sequence[Row]) -> dict[Key, Person]:
     """The person each of ``rows`` belongs to."""
     keys = [tuple(row[name] for name in bound.table.key) for row in rows]
     path = bound.subject
     if not path.joins:
-        names = [str(column.name) for column in path.columns]  # type: ignore[attr-defined]
+        names = [str(column.name) for column in path.columns]
         found = {key: tuple(row[n] for n in names) for key, row in zip(keys, rows, strict=True)}
     else:
         found = dict(_subjects_by_join(connection, bound, path, keys))
@@ -94,7 +93,7 @@ def held_rows(installation: Installation) -> HeldRows:
     statement = sa.select(cases.held_subjects.c.subject_token).join(
         cases.holds, cases.holds.c.hold_id == cases.held_subjects.c.hold_id
     )
-    with installation.stores.cases.connect() as connection:
+    with reading(installation.stores.cases) as connection:
         tokens = connection.execute(statement.where(cases.holds.c.released_at.is_(None)))
         return HeldRows(installation.keyring, frozenset(row[0] for row in tokens))
 
@@ -142,7 +141,7 @@ def add(
         raise ConfigurationError(f"{table}: there is no record with that key")
     persons = _closure(installation, person)
     hold_id = uuid4().hex
-    with installation.stores.cases.begin() as connection:
+    with writing(installation.stores.cases) as connection:
         connection.execute(
             cases.holds.insert(),
             {
@@ -172,7 +171,7 @@ def release(
         .where(cases.holds.c.hold_id == hold_id, cases.holds.c.released_at.is_(None))
         .values(released_at=now, released_by=by, release_reason=reason)
     )
-    with installation.stores.cases.begin() as connection:
+    with writing(installation.stores.cases) as connection:
         if connection.execute(statement).rowcount != 1:
             raise ConfigurationError(f"there is no hold '{hold_id}' in force")
 
@@ -186,7 +185,7 @@ def holds(installation: Installation, *, released: bool = False) -> list[Hold]:
     counted = sa.select(cases.held_subjects.c.hold_id, sa.func.count()).group_by(
         cases.held_subjects.c.hold_id
     )
-    with installation.stores.cases.connect() as connection:
+    with reading(installation.stores.cases) as connection:
         persons = {row[0]: row[1] for row in connection.execute(counted)}
         return [
             Hold(
@@ -211,7 +210,7 @@ def refresh(installation: Installation) -> None:
     """
     for hold in holds(installation):
         persons = _closure(installation, (hold.table, hold.key))
-        with installation.stores.cases.begin() as connection:
+        with writing(installation.stores.cases) as connection:
             _store_persons(installation, connection, hold.hold_id, persons)
 
 
@@ -239,9 +238,13 @@ def _person(installation: Installation, table: TableName, key: Sequence[str]) ->
     columns = [sql.c[name] for name in installation.catalogue.table(table).key]
     with source_errors(table), installation.sources.engine(table.partition(".")[0]).connect() as at:
         owned = installation.catalogue.table(table)
-        found = at.execute(
-            sa.select(*sql.columns).where(*(c == v for c, v in zip(columns, key, strict=True)))
-        ).mappings().first()
+        found = (
+            at.execute(
+                sa.select(*sql.columns).where(*(c == v for c, v in zip(columns, key, strict=True)))
+            )
+            .mappings()
+            .first()
+        )
         if found is not None:
             while binder_table != table and owned.owner is not None:
                 table, found, owned = _parent(installation, at, table, found)
@@ -253,7 +256,7 @@ def _person(installation: Installation, table: TableName, key: Sequence[str]) ->
         statement = sa.select(archive.units.c.unit_id).where(
             archive.units.c.subject_token == token, archive.units.c.destroyed_on.is_(None)
         )
-        with installation.stores.archive.connect() as connection:
+        with reading(installation.stores.archive) as connection:
             if connection.execute(statement.limit(1)).first():
                 return table, candidate
     return None
@@ -299,11 +302,13 @@ def _closure(installation: Installation, person: Person) -> set[Person]:
     return found
 
 
-def _follow(
-    installation: Installation, link: Link, key: Key, *, forward: bool
-) -> Iterator[Person]:
-    here, there = (link.near_table, link.far_table) if forward else (link.far_table, link.near_table)
-    column, other = (link.near_column, link.far_column) if forward else (link.far_column, link.near_column)
+def _follow(installation: Installation, link: Link, key: Key, *, forward: bool) -> Iterator[Person]:
+    here, there = (
+        (link.near_table, link.far_table) if forward else (link.far_table, link.near_table)
+    )
+    column, other = (
+        (link.near_column, link.far_column) if forward else (link.far_column, link.near_column)
+    )
     near, far = installation.sources.table(here), installation.sources.table(there)
     near_key = [near.c[name] for name in installation.catalogue.table(here).key]
     far_key = [far.c[name] for name in installation.catalogue.table(there).key]

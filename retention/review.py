@@ -17,6 +17,7 @@ from retention.installation import Installation
 from retention.planning.judge import Judged
 from retention.policy.decide import Action
 from retention.stores import cases
+from retention.stores.open import reading, writing
 from retention.stores.sql import BATCH, batches, upsert
 
 ACCEPTED = "accepted"
@@ -62,7 +63,7 @@ def record_cases(
             }
         )
     if rows:
-        with installation.stores.cases.begin() as connection:
+        with writing(installation.stores.cases) as connection:
             upsert(
                 connection,
                 cases.review,
@@ -87,7 +88,7 @@ def review_cases(installation: Installation, *, resolved: bool = False) -> list[
     statement = sa.select(table).order_by(table.c.first_seen, table.c.case_id)
     if not resolved:
         statement = statement.where(table.c.resolved_at.is_(None))
-    with installation.stores.cases.connect() as connection:
+    with reading(installation.stores.cases) as connection:
         return [
             ReviewCase(
                 row.case_id,
@@ -122,6 +123,6 @@ def resolve(
         .where(cases.review.c.case_id == case_id, cases.review.c.resolved_at.is_(None))
         .values(resolved_at=now, resolution=resolution, note=note)
     )
-    with installation.stores.cases.begin() as connection:
+    with writing(installation.stores.cases) as connection:
         if connection.execute(statement).rowcount != 1:
             raise ConfigurationError(f"there is no open review case '{case_id}'")

@@ -107,7 +107,7 @@ class Settings(StrictModel):
     """A file outside the database to which the head of the ledger is exported."""
     dagster_home: Path = Path("dagster")
 
-    folder: Path = Field(default=Path("."), exclude=True)
+    folder: Path = Field(default=Path(), exclude=True)
     """The folder of the settings file; relative paths are relative to it."""
     environment: dict[str, str] = Field(default_factory=dict, exclude=True, repr=False)
 

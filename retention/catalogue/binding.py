@@ -17,7 +17,8 @@ import sqlalchemy as sa
 from sqlalchemy.sql import ColumnElement, FromClause
 
 from retention.catalogue.dates import DateColumn
-from retention.catalogue.model import Catalogue, Condition, EventSource, Link, Role, Table, TableName
+from retention.catalogue.declarations import Condition, EventSource
+from retention.catalogue.model import Catalogue, Link, Role, Table, TableName
 from retention.catalogue.sources import Sources
 from retention.policy.calendar import zone
 from retention.policy.decide import Phase
@@ -208,7 +209,10 @@ class Binder:
             owner=self._catalogue.owner_of(name),
             subject=self._subject(name, sql, ()),
             blockers=tuple(self._blockers(name)),
-            uncovered=self._is_uncovered(table),
+            uncovered=any(
+                self._is_uncovered(self._catalogue.table(other))
+                for other in (name, *self._catalogue.followers(name))
+            ),
         )
 
     def _is_uncovered(self, table: Table) -> bool:
@@ -225,7 +229,9 @@ class Binder:
         parent = self._catalogue.owner_of(name)
         assert table.owner is not None
         assert parent is not None
-        return Follower(name, table, sql, parent, tuple(sql.c[column] for column in table.owner.via))
+        return Follower(
+            name, table, sql, parent, tuple(sql.c[column] for column in table.owner.via)
+        )
 
     def _subject(self, name: TableName, at: FromClause, joins: tuple[Join, ...]) -> SubjectPath:
         """Owners are followed up to a subject; a log's row belongs to the subject it refers to."""
@@ -268,7 +274,7 @@ class Binder:
         for kind in sorted(kinds & set(table.events)):
             for source in table.events[kind]:
                 if source.link is not None:
-                    remote.append(self._remote(name, at, joins, kind, source))
+                    remote.append(self._remote(at, joins, kind, source))
                 else:
                     local.setdefault(kind, []).append(self._local(name, at, joins, source))
         missing = kinds - set(table.events)
@@ -291,7 +297,6 @@ class Binder:
 
     def _remote(
         self,
-        name: TableName,
         at: FromClause,
         joins: tuple[Join, ...],
         kind: str,
@@ -299,8 +304,9 @@ class Binder:
     ) -> RemoteSource:
         link = self._catalogue.links[source.link or ""]
         far = link.far_table
-        far_at = self._sources.table(far).alias()
-        dates_table, dates_at, far_joins = far, far_at, ()
+        far_at: FromClause = self._sources.table(far).alias()
+        dates_table, dates_at = far, far_at
+        far_joins: tuple[Join, ...] = ()
         if source.table and source.table != far.partition(".")[2]:
             dates_table, dates_at, on = self._owned(far, far_at, source.table)
             far_joins = ((dates_at, on),)

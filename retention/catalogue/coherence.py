@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from retention.catalogue.coherence_columns import column_problems, column_warnings
+from retention.catalogue.declarations import EventSource
 from retention.catalogue.findings import Finding
-from retention.catalogue.model import Catalogue, EventSource, Role, Table, TableName
+from retention.catalogue.model import Catalogue, Role, Table, TableName
 from retention.catalogue.taxonomy import is_rooted
 from retention.errors import ConfigurationError
 from retention.policy.calendar import Period

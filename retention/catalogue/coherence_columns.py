@@ -4,18 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from retention.catalogue.declarations import Column, EventSource, Owner, Pseudonymise, Reference
 from retention.catalogue.findings import Finding
-from retention.catalogue.model import (
-    Catalogue,
-    Column,
-    EventSource,
-    Owner,
-    Pseudonymise,
-    Reference,
-    Role,
-    Table,
-    TableName,
-)
+from retention.catalogue.model import Catalogue, Role, Table, TableName
 from retention.catalogue.taxonomy import falls_under, is_category
 from retention.policy.table import Policy
 

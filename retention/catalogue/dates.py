@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 from sqlalchemy.sql import ColumnElement
 
-from retention.catalogue import model
+from retention.catalogue import declarations
 from retention.catalogue.normalise import normalise
 from retention.policy.calendar import ONE_DAY, day_in, start_of, zone
 
@@ -103,16 +103,16 @@ def _read_epoch(value: object, policy_zone: ZoneInfo, scale: int) -> date | None
 
 
 _SCALES = {
-    model.DateFormat.epoch_seconds: 1,
-    model.DateFormat.epoch_milliseconds: 1000,
+    declarations.DateFormat.epoch_seconds: 1,
+    declarations.DateFormat.epoch_milliseconds: 1000,
 }
 
 
 def date_column_problem(
-    dialect_name: str, column: sa.Column[Any], annotation: model.Column
+    dialect_name: str, column: sa.Column[Any], annotation: declarations.Column
 ) -> str | None:
     """Why ``column`` cannot serve as an event's date; ``None`` where it can."""
-    if annotation.format is not model.DateFormat.native or dialect_name == "sqlite":
+    if annotation.format is not declarations.DateFormat.native or dialect_name == "sqlite":
         return None
     if isinstance(column.type, sa.Date | sa.DateTime):
         return None
@@ -136,7 +136,7 @@ class DateColumn:
     def bind(
         cls,
         expression: ColumnElement[Any],
-        annotation: model.Column,
+        annotation: declarations.Column,
         dialect_name: str,
         system_zone: ZoneInfo,
         policy_zone: ZoneInfo,
@@ -229,7 +229,7 @@ class DateColumn:
         if self.form is Form.naive:
             if policy == naive:
                 return sa.cast(self.expression, sa.Date)
-            instant = sa.func.timezone(naive, self.expression)
+            instant: ColumnElement[Any] = sa.func.timezone(naive, self.expression)
         elif self.form is Form.epoch:
             instant = sa.func.to_timestamp(self.expression / sa.literal(self.scale))
         else:
@@ -302,13 +302,15 @@ class DateColumn:
         if self.form is Form.date:
             return self.expression == sa.literal(day, sa.Date)
         start = datetime.combine(day, datetime.min.time())
-        end = start + ONE_DAY if day < date.max else datetime.max
+        end = datetime.combine(min(day, date.max - ONE_DAY) + ONE_DAY, datetime.min.time())
         if self.form is Form.naive:
             kind = sa.DateTime(timezone=False)
         else:
             kind = sa.DateTime(timezone=True)
             start, end = start.replace(tzinfo=self.naive_zone), end.replace(tzinfo=self.naive_zone)
-        return sa.and_(self.expression >= sa.literal(start, kind), self.expression < sa.literal(end, kind))
+        return sa.and_(
+            self.expression >= sa.literal(start, kind), self.expression < sa.literal(end, kind)
+        )
 
 
 def _text_day(day: date, shift: int) -> str:

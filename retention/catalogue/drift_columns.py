@@ -12,9 +12,10 @@ from sqlalchemy.types import TypeEngine
 from anonymizers.pseudonyms import TOKEN_LENGTH
 from retention.catalogue.coherence_columns import becomes_empty, event_columns
 from retention.catalogue.dates import date_column_problem
+from retention.catalogue.declarations import Column, DateFormat, Pseudonymise
 from retention.catalogue.findings import Finding
 from retention.catalogue.live import LiveColumn, LiveTable
-from retention.catalogue.model import Catalogue, Column, DateFormat, Pseudonymise, TableName
+from retention.catalogue.model import Catalogue, TableName
 
 
 def column_findings(

@@ -5,17 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from retention.catalogue.coherence_columns import becomes_empty, references_of
+from retention.catalogue.declarations import Owner, Pseudonymise, Reference
 from retention.catalogue.findings import Finding
 from retention.catalogue.live import LiveDatabase
 from retention.catalogue.live_keys import HARMFUL_ACTIONS, LiveForeignKey
-from retention.catalogue.model import (
-    Catalogue,
-    Owner,
-    Pseudonymise,
-    Reference,
-    Table,
-    TableName,
-)
+from retention.catalogue.model import Catalogue, Table, TableName
 
 Pairs = frozenset[tuple[str, str]]
 Declared = tuple[str, str, Pairs]

@@ -17,7 +17,7 @@ _NAME = r'(?:"(?:[^"]|"")+"|`[^`]+`|\[[^\]]+\]|\w+)'
 _REFERENCE = re.compile(
     rf"\bREFERENCES\s+(?P<target>{_NAME})\s*(?:\([^)]*\))?(?P<rest>[^,()]*)", re.IGNORECASE
 )
-_DEFERRED = re.compile(r"DEFERRABLE INITIALLY DEFERRED", re.IGNORECASE)
+_DEFERRED = re.compile(r"(?<!NOT )DEFERRABLE INITIALLY DEFERRED", re.IGNORECASE)
 
 
 def _master(schema: str | None) -> sa.TableClause:

@@ -9,159 +9,25 @@ from __future__ import annotations
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal, NewType
+from typing import Literal, NewType
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
+from retention.catalogue.declarations import (
+    Accumulator,
+    Column,
+    EventSource,
+    EventSources,
+    Names,
+    Owner,
+    PurposeCondition,
+    Reference,
+)
 from retention.documents import StrictModel, read_document
 from retention.policy.table import TimeZone
 
 TableName = NewType("TableName", str)
 """``system.table``, unique in a catalogue."""
-
-Scalar = str | int | float | bool
-
-
-def _as_list(value: Any) -> Any:
-    return value if isinstance(value, list | tuple) else [value]
-
-
-Names = Annotated[tuple[str, ...], BeforeValidator(_as_list)]
-
-
-class DateFormat(StrEnum):
-    """How a column writes its dates, where its SQL type does not say."""
-
-    native = "native"
-    """The database's own date or timestamp type; on SQLite, ISO text."""
-    epoch_seconds = "epoch_seconds"
-    epoch_milliseconds = "epoch_milliseconds"
-
-
-class Sentinels(StrictModel):
-    """Values that are no dates: ``unknown`` reads as absent, ``open`` as "no end"."""
-
-    unknown: tuple[str, ...] = ()
-    open: tuple[str, ...] = ()
-
-    @model_validator(mode="before")
-    @classmethod
-    def _written_as_dates(cls, data: Any) -> Any:
-        if isinstance(data, dict):
-            return {
-                key: [str(item) for item in value] if isinstance(value, list) else value
-                for key, value in data.items()
-            }
-        return data
-
-
-class Pseudonymise(StrEnum):
-    """What happens to a column when its row is pseudonymised in place."""
-
-    keep = "keep"
-    token = "token"  # noqa: S105 - a pseudonym, not a secret
-    clear = "clear"
-
-
-class Column(StrictModel):
-    """One column of a governed table."""
-
-    category: str
-    """A data category of the Fides taxonomy, or one the policy declares as custom."""
-    identifies: bool = False
-    """Whether the value can identify the person: such columns are sealed in the vault."""
-    purposes: tuple[str, ...] = ()
-    """The purposes that need this column; empty means every purpose of the table."""
-    archive: Literal["keep", "drop"] = "keep"
-    pseudonymise: Pseudonymise = Pseudonymise.keep
-    cleared_as: Scalar | None = None
-    """What a cleared column holds; null unless the column cannot hold one."""
-    format: DateFormat = DateFormat.native
-    time_zone: TimeZone | None = None
-    """The zone naive instants are local to; by default the system's."""
-    sentinels: Sentinels = Sentinels()
-    on_update_clock: bool = False
-    """The database rewrites this column whenever the row changes; its old value is put back."""
-
-
-class Owner(StrictModel):
-    """The table whose rows own this table's rows, and the columns that point at it."""
-
-    table: str
-    """A table of the same system."""
-    via: Names
-    """This table's columns, in the order of the owner's key."""
-    carry: tuple[str, ...] = ()
-    """Owner's columns that an archived row takes along, since it may outlive its owner."""
-
-
-class Reference(StrictModel):
-    """A foreign key that is not ownership: a row still referred to is not deleted."""
-
-    table: str
-    via: Names
-
-
-class EventSource(StrictModel):
-    """Where the days of an event are found: a column, or a start/end pair.
-
-    Without ``table`` the columns are the row's own. ``table`` names a table of the same
-    system owned by this one. With ``link`` they are those of the link's far table (or of a
-    ``table`` that it owns) in another system.
-    """
-
-    column: str | None = None
-    start: str | None = None
-    end: str | None = None
-    table: str | None = None
-    link: str | None = None
-
-    @model_validator(mode="after")
-    def _column_or_pair(self) -> EventSource:
-        pair = self.start is not None and self.end is not None
-        if (self.column is not None) == pair or (self.start is None) != (self.end is None):
-            raise ValueError("give either 'column', or 'start' and 'end'")
-        return self
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        return tuple(name for name in (self.column, self.start, self.end) if name)
-
-
-class Condition(StrictModel):
-    """When a purpose applies to a row: a comparison of one of its columns."""
-
-    column: str
-    equals: Scalar | None = None
-    one_of: tuple[Scalar, ...] = ()
-    is_null: bool | None = None
-
-    @model_validator(mode="after")
-    def _one_test(self) -> Condition:
-        if sum((self.equals is not None, bool(self.one_of), self.is_null is not None)) != 1:
-            raise ValueError("give one of 'equals', 'one_of' and 'is_null'")
-        return self
-
-
-def _condition(value: Any) -> Any:
-    return None if value == "always" else value
-
-
-PurposeCondition = Annotated[Condition | None, BeforeValidator(_condition)]
-
-
-class Dimension(StrictModel):
-    """A coordinate of an accumulator's cells."""
-
-    column: str
-    by: Literal["value", "year", "month"] = "value"
-
-
-class Accumulator(StrictModel):
-    """Restricted counts and sums that keep a table's history once its rows have left."""
-
-    by: tuple[Dimension, ...]
-    sums: tuple[str, ...] = ()
 
 
 class Role(StrEnum):
@@ -188,9 +54,7 @@ class Table(StrictModel):
     owner: Owner | None = None
     references: tuple[Reference, ...] = ()
     purposes: dict[str, PurposeCondition] = Field(default_factory=dict)
-    events: dict[str, Annotated[tuple[EventSource, ...], BeforeValidator(_as_list)]] = Field(
-        default_factory=dict
-    )
+    events: dict[str, EventSources] = Field(default_factory=dict)
     columns: dict[str, Column]
     accumulators: dict[str, Accumulator] = Field(default_factory=dict)
     description: str = ""
@@ -202,40 +66,54 @@ class Table(StrictModel):
         return Role.subject if self.subject else Role.event
 
     @property
+    def pointers(self) -> tuple[Reference, ...]:
+        """Every declared foreign key, the owner's first."""
+        return (self.owner, *self.references) if self.owner else self.references
+
+    @property
     def identifying(self) -> tuple[str, ...]:
         return tuple(name for name, column in self.columns.items() if column.identifies)
 
     @model_validator(mode="after")
-    def _coherent(self) -> Table:
-        def known(name: str, where: str) -> None:
-            if name not in self.columns:
-                raise ValueError(f"{where} names column '{name}', which is not annotated")
-
+    def _has_a_clock_and_a_key(self) -> Table:
         if not self.owner and not self.purposes:
             raise ValueError("a table without an owner needs 'purposes'")
         if self.owner and self.subject:
             raise ValueError("a table is either owned or a subject's own")
         if not self.key:
             raise ValueError("a table without a key cannot be governed")
-        for name in self.key:
-            known(name, "'key'")
-        for reference in (*([self.owner] if self.owner else []), *self.references):
-            for name in reference.via:
-                known(name, f"the reference to '{reference.table}'")
-        for purpose, condition in self.purposes.items():
-            if condition:
-                known(condition.column, f"purpose '{purpose}'")
         if self.purposes and all(self.purposes.values()):
             raise ValueError("at least one purpose must be 'always', or a row could have none")
-        for kind, sources in self.events.items():
-            for source in sources:
-                if source.table is None and source.link is None:
-                    for name in source.columns:
-                        known(name, f"event '{kind}'")
-        for label, accumulator in self.accumulators.items():
-            for name in (*(item.column for item in accumulator.by), *accumulator.sums):
-                known(name, f"accumulator '{label}'")
         return self
+
+    @model_validator(mode="after")
+    def _names_only_annotated_columns(self) -> Table:
+        for where, name in self._named_columns():
+            if name not in self.columns:
+                raise ValueError(f"{where} names column '{name}', which is not annotated")
+        for label, accumulator in self.accumulators.items():
+            for dimension in accumulator.by:
+                if self.columns[dimension.column].identifies:
+                    raise ValueError(
+                        f"accumulator '{label}': '{dimension.column}' identifies a person"
+                    )
+        return self
+
+    def _named_columns(self) -> Iterator[tuple[str, str]]:
+        """Every mention of one of the table's own columns, and where it stands."""
+        yield from (("'key'", name) for name in self.key)
+        for reference in self.pointers:
+            where = f"the reference to '{reference.table}'"
+            yield from ((where, name) for name in reference.via)
+        for purpose, condition in self.purposes.items():
+            if condition:
+                yield f"purpose '{purpose}'", condition.column
+        for kind, sources in self.events.items():
+            own = [source for source in sources if source.table is None and source.link is None]
+            yield from ((f"event '{kind}'", name) for source in own for name in source.columns)
+        for label, accumulator in self.accumulators.items():
+            names = [*(item.column for item in accumulator.by), *accumulator.sums]
+            yield from ((f"accumulator '{label}'", name) for name in names)
 
 
 class System(StrictModel):
@@ -304,30 +182,33 @@ class Catalogue(StrictModel):
     @model_validator(mode="after")
     def _references_resolve(self) -> Catalogue:
         for name, table in self.tables():
-            system = name.partition(".")[0]
-            tables = self.systems[system].tables
-            for reference in (*([table.owner] if table.owner else []), *table.references):
-                if reference.table not in tables:
-                    raise ValueError(f"{name}: refers to '{reference.table}', not a table of {system}")
-                target = tables[reference.table]
-                if len(reference.via) != len(target.key):
-                    raise ValueError(
-                        f"{name}: 'via' must name as many columns as the key of '{reference.table}'"
-                    )
-            if table.owner:
-                for column in table.owner.carry:
-                    if column not in tables[table.owner.table].columns:
-                        raise ValueError(f"{name}: carries '{column}', unknown in '{table.owner.table}'")
+            self._check_pointers(name, table)
             for kind, sources in table.events.items():
                 for source in sources:
                     self._check_source(name, kind, source)
+        known = {f"{name}.{column}" for name, table in self.tables() for column in table.columns}
         for label, link in self.links.items():
-            for end, column in ((link.near_table, link.near_column), (link.far_table, link.far_column)):
-                table_or_none = dict(self.tables()).get(end)
-                if table_or_none is None or column not in table_or_none.columns:
-                    raise ValueError(f"link '{label}': there is no column {end}.{column}")
+            for end in (link.near, link.far):
+                if end not in known:
+                    raise ValueError(f"link '{label}': there is no column {end}")
         self._refuse_owner_cycles()
         return self
+
+    def _check_pointers(self, name: TableName, table: Table) -> None:
+        system = name.partition(".")[0]
+        tables = self.systems[system].tables
+        for reference in table.pointers:
+            target = tables.get(reference.table)
+            if target is None:
+                raise ValueError(f"{name}: refers to '{reference.table}', not a table of {system}")
+            if len(reference.via) != len(target.key):
+                raise ValueError(
+                    f"{name}: 'via' must name as many columns as the key of '{reference.table}'"
+                )
+        if table.owner:
+            unknown = set(table.owner.carry) - set(tables[table.owner.table].columns)
+            if unknown:
+                raise ValueError(f"{name}: carries '{min(unknown)}', unknown to its owner")
 
     def _check_source(self, name: TableName, kind: str, source: EventSource) -> None:
         system = name.partition(".")[0]
@@ -345,12 +226,16 @@ class Catalogue(StrictModel):
         target = far.get(target_name)
         if target is None:
             raise ValueError(f"{name}: event '{kind}': there is no table {system}.{target_name}")
-        if source.table and f"{system}.{source.table}" != base:
-            if target.owner is None or f"{system}.{target.owner.table}" != base:
-                raise ValueError(f"{name}: event '{kind}': {system}.{source.table} is not owned by {base}")
+        owner = f"{system}.{target.owner.table}" if target.owner else None
+        if source.table and base not in (f"{system}.{source.table}", owner):
+            raise ValueError(
+                f"{name}: event '{kind}': {system}.{source.table} is not owned by {base}"
+            )
         for column in source.columns:
             if column not in target.columns:
-                raise ValueError(f"{name}: event '{kind}': no column {system}.{target_name}.{column}")
+                raise ValueError(
+                    f"{name}: event '{kind}': no column {system}.{target_name}.{column}"
+                )
 
     def _refuse_owner_cycles(self) -> None:
         for name, _ in self.tables():
@@ -395,11 +280,33 @@ class Catalogue(StrictModel):
         return {other for other, _ in self.tables() if top(other) == top(name)}
 
     def followers(self, name: TableName) -> list[TableName]:
-        """The dependants that go where ``name``'s rows go, owners before owned."""
+        """The dependants that go where ``name``'s rows go.
+
+        A table stands after every table it points at, so that the reverse is an order in
+        which rows can be deleted.
+        """
+        tree = self._dependants(name)
+        system = name.partition(".")[0]
+        order: list[TableName] = []
+        while len(order) < len(tree):
+            free = [
+                other
+                for other in tree
+                if other not in order
+                and not {
+                    TableName(f"{system}.{reference.table}")
+                    for reference in self.table(other).pointers
+                }
+                & (set(tree) - set(order) - {other})
+            ]
+            order += free or [other for other in tree if other not in order]
+        return order
+
+    def _dependants(self, name: TableName) -> list[TableName]:
         found: list[TableName] = []
         for other, table in self.tables():
             if table.role is Role.dependant and self.owner_of(other) == name:
-                found += [other, *self.followers(other)]
+                found += [other, *self._dependants(other)]
         return found
 
     def clocked_tables(self) -> list[TableName]:
@@ -415,8 +322,11 @@ class Catalogue(StrictModel):
                 table = self.table(other)
                 points_at = {reference.table for reference in table.references}
                 points_at |= {table.owner.table} if table.owner else set()
-                targets = {self.clock_of(TableName(f"{system}.{target}")) for target in points_at
-                           if other.startswith(f"{system}.")}
+                targets = {
+                    self.clock_of(TableName(f"{system}.{target}"))
+                    for target in points_at
+                    if other.startswith(f"{system}.")
+                }
                 if other != name and name in targets:
                     visit(other)
             if name not in order:

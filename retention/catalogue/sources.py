@@ -40,6 +40,8 @@ _POSTGRESQL_SESSION = (
     "SET DateStyle = 'ISO, YMD'",
     "SET IntervalStyle = 'postgres'",
     "SET extra_float_digits = 3",
+    # a decision compiles to wide expressions: compiling them took seconds, running them did not
+    "SET jit = off",
 )
 _CONNECT_SECONDS = 10
 

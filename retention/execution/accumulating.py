@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from retention.catalogue.binding import BoundTable
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
 from retention.catalogue.dates import read_day
-from retention.catalogue.model import Dimension
-from retention.execution.journal import Increment
+from retention.catalogue.declarations import Dimension
 from retention.execution.trees import Tree, TreeRow
 from retention.policy.calendar import zone
+from retention.stores import control
+from retention.stores.sql import upsert
 
 
-def increments(tree: Tree, bound: BoundTable) -> Iterator[Increment]:
+@dataclass(frozen=True)
+class Increment:
+    """What one row adds to a cell of an accumulator."""
+
+    table: str
+    name: str
+    cell: str
+    sums: Mapping[str, str] = field(default_factory=dict)
+    """Decimal text by column."""
+
+
+def increments(tree: Tree) -> Iterator[Increment]:
     """One increment for each accumulator declared for each row of ``tree``."""
     for row in tree.rows:
         for name, accumulator in row.table.accumulators.items():
@@ -42,3 +58,33 @@ def _number(value: Any) -> str:
         return str(Decimal(str(value))) if value is not None else "0"
     except InvalidOperation:
         return "0"
+
+
+def accumulate(connection: Connection, increments: Iterable[Increment]) -> None:
+    """Add to the cells, within the caller's transaction on the control store."""
+    rows: Counter[tuple[str, str, str]] = Counter()
+    sums: dict[tuple[str, str, str], dict[str, Decimal]] = {}
+    for increment in increments:
+        place = (increment.table, increment.name, increment.cell)
+        rows[place] += 1
+        total = sums.setdefault(place, {})
+        for column, text in increment.sums.items():
+            total[column] = total.get(column, Decimal(0)) + Decimal(text)
+    at = control.accumulators.c
+    for place in sorted(rows):
+        where = (at.table_name == place[0], at.name == place[1], at.cell == place[2])
+        there = connection.execute(sa.select(control.accumulators).where(*where)).first()
+        before = dict(there.sums) if there else {}
+        after = {
+            column: str(Decimal(before.get(column, "0")) + total)
+            for column, total in sums[place].items()
+        }
+        row = {
+            "table_name": place[0],
+            "name": place[1],
+            "cell": place[2],
+            "rows": rows[place] + (there.rows if there else 0),
+            "sums": {**before, **after},
+        }
+        key = ["table_name", "name", "cell"]
+        upsert(connection, control.accumulators, [row], key, ["rows", "sums"])

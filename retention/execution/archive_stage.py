@@ -7,7 +7,7 @@ deleted the row; until then it can be written again or discarded.
 from __future__ import annotations
 
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
@@ -33,13 +33,14 @@ from retention.execution.work import Work
 from retention.holds import subject_token, subjects
 from retention.planning.facts import Key, key_in
 from retention.planning.judge import Judged, judge
-from retention.planning.pages import Bounds, next_page, read_page
+from retention.planning.pages import next_page, read_page
 from retention.policy.decide import Action
 from retention.stores import archive, vault
+from retention.stores.open import reading, writing
 from retention.stores.sql import BATCH, batches, upsert
 
 
-def archive_table(work: Work, name: TableName) -> dict[str, int]:
+def archive_table(work: Work, name: TableName) -> Counter[str]:
     """Open this run's chunks of ``name`` and copy what each has to archive.
 
     Chunks hold the rows to be disposed of and reviewed as well: the delete stage takes them
@@ -49,7 +50,7 @@ def archive_table(work: Work, name: TableName) -> dict[str, int]:
     bound = found.bound
     sequence = work.journal.next_sequence(name, "move")
     allowance = work.allowance(name)
-    counts = {"chunks": 0, "candidates": 0, "copies": 0}
+    counts: Counter[str] = Counter(chunks=0, candidates=0, copies=0)
     after: Key | None = None
     while allowance is None or allowance > 0:
         work.between_chunks()
@@ -126,20 +127,22 @@ def _write(work: Work, chunk: Chunk, made: Sequence[Segment]) -> None:
     stores, tokens = work.installation.stores, sorted({item.record_token for item in made})
     units = _units(work, made)
     keys = work.installation.keyring.ensure_units(sorted(set(units.values())))
-    with stores.archive.connect() as connection:
+    with reading(stores.archive) as connection:
         incarnations = _incarnations(connection, tokens)
     sealed = []
     for item in made:
         unit_id = units[item.subject_token, item.expires_on]
-        sealed.append(seal(item, unit_id, keys[unit_id], incarnations.get(item.record_token, 0) + 1))
+        sealed.append(
+            seal(item, unit_id, keys[unit_id], incarnations.get(item.record_token, 0) + 1)
+        )
     places = sorted({(item.segment.record_token, item.incarnation) for item in sealed})
-    with stores.vault.begin() as connection:
+    with writing(stores.vault) as connection:
         for batch in batches(places, BATCH):
             connection.execute(vault.records.delete().where(_at(vault.records, batch)))
         rows = [_vault_row(item, chunk) for item in sealed if item.segment.identity]
         for part in batches(rows, BATCH):
             connection.execute(vault.records.insert(), part)
-    with stores.archive.begin() as connection:
+    with writing(stores.archive) as connection:
         for batch in batches(places, BATCH):
             connection.execute(archive.records.delete().where(_at(archive.records, batch)))
         unit_rows = {units[s.subject_token, s.expires_on]: s for s in made}
@@ -228,7 +231,7 @@ def _read_back(work: Work, sealed: Sequence[SealedSegment], keys: Mapping[str, b
         ("archive", work.installation.stores.archive, archive.records, archive.records.c.payload),
         ("vault", work.installation.stores.vault, vault.records, vault.records.c.sealed),
     ):
-        with engine.connect() as connection:
+        with reading(engine) as connection:
             for batch in batches(sorted({token for token, _, _ in wanted}), BATCH):
                 statement = sa.select(
                     table.c.record_token, table.c.incarnation, table.c.unit_id, column

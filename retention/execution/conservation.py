@@ -20,6 +20,7 @@ from retention.planning.daily import count_table
 from retention.planning.pages import within
 from retention.planning.plan import Transition
 from retention.stores import archive, control
+from retention.stores.open import reading
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def conservation(work: Work, name: TableName) -> Conservation:
 
 def _counts(work: Work, chunk_id: str) -> Counter[str]:
     statement = sa.select(control.chunks.c.counts).where(control.chunks.c.chunk_id == chunk_id)
-    with work.journal.engine.connect() as connection:
+    with reading(work.journal.engine) as connection:
         return Counter(connection.execute(statement).scalar_one())
 
 
@@ -102,5 +103,5 @@ def _final_copies(work: Work, chunk_id: str, name: TableName) -> dict[str, int]:
         .where(at.chunk_id == chunk_id, at.table_name == name, at.settled.is_(True))
         .group_by(at.record_token)
     )
-    with work.installation.stores.archive.connect() as connection:
+    with reading(work.installation.stores.archive) as connection:
         return {row[0]: row[1] for row in connection.execute(statement)}

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from retention.stores import archive, vault
-from retention.stores.open import Stores
+from retention.stores.open import Stores, reading, writing
 from retention.stores.sql import BATCH, batches
 
 
 def settle(stores: Stores, tokens: Sequence[str]) -> None:
     """The source no longer has these records: their copies are final. Repeatable."""
     at = archive.records.c
-    with stores.archive.begin() as connection:
+    with writing(stores.archive) as connection:
         for batch in batches(tokens, BATCH):
             connection.execute(
                 archive.records.update()
@@ -32,9 +32,9 @@ def discard_unsettled(stores: Stores, chunk_id: str) -> int:
     final = sa.select(at.record_token, at.incarnation).where(
         at.chunk_id == chunk_id, at.settled.is_(True)
     )
-    with stores.archive.connect() as connection:
+    with reading(stores.archive) as connection:
         keep = {tuple(row) for row in connection.execute(final)}
-    with stores.vault.begin() as connection:
+    with writing(stores.vault) as connection:
         vault_at = vault.records.c
         statement = sa.select(vault_at.record_token, vault_at.incarnation).where(
             vault_at.chunk_id == chunk_id
@@ -45,7 +45,7 @@ def discard_unsettled(stores: Stores, chunk_id: str) -> int:
             connection.execute(
                 vault.records.delete().where(vault_at.chunk_id == chunk_id, place.in_(batch))
             )
-    with stores.archive.begin() as connection:
+    with writing(stores.archive) as connection:
         removed = connection.execute(
             archive.records.delete().where(at.chunk_id == chunk_id, at.settled.is_(False))
         ).rowcount
@@ -57,6 +57,4 @@ def _drop_empty_units(connection: sa.Connection) -> None:
     """A unit that was opened for copies which did not become final holds nothing."""
     units, records = archive.units.c, archive.records.c
     used = sa.select(records.unit_id).where(records.unit_id == units.unit_id).exists()
-    connection.execute(
-        archive.units.delete().where(units.destroyed_on.is_(None), sa.not_(used))
-    )
+    connection.execute(archive.units.delete().where(units.destroyed_on.is_(None), sa.not_(used)))

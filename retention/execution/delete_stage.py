@@ -30,6 +30,7 @@ from retention.planning.plan import Transition
 from retention.policy.decide import Action
 from retention.review import record_cases
 from retention.stores import archive
+from retention.stores.open import reading
 from retention.stores.sql import BATCH, batches
 
 _LEAVES = {Action.archive: Transition.archive, Action.dispose: Transition.dispose}
@@ -47,8 +48,9 @@ def delete_table(work: Work, name: TableName) -> Counter[str]:
     total: Counter[str] = Counter()
     for chunk in work.journal.chunks("archived", table=name, stage="move"):
         work.between_chunks()
-        with work.paced(work.candidates(name).bound, lambda: sum(outcome.counts.values())):
-            outcome = delete_chunk(work, chunk)
+        begun = time.monotonic()
+        outcome = delete_chunk(work, chunk)
+        work.pace(name, outcome.counts["selected"], time.monotonic() - begun)
         total.update(outcome.counts)
         work.progress("delete", name, outcome.counts["selected"])
     return total
@@ -74,9 +76,7 @@ def finish(work: Work, chunk: Chunk, outcome: Outcome, seconds: float) -> None:
     work.journal.complete(chunk, outcome.done, outcome.counts, seconds, work.clock())
 
 
-def _prepare(
-    work: Work, chunk: Chunk, connection: Connection
-) -> tuple[Outcome, list[Judged]]:
+def _prepare(work: Work, chunk: Chunk, connection: Connection) -> tuple[Outcome, list[Judged]]:
     """Lock, decide again, compare, delete. Nothing is committed here."""
     found = work.candidates(TableName(chunk.table))
     bound = found.bound
@@ -144,7 +144,7 @@ def _copies(work: Work, chunk: Chunk) -> dict[str, set[bytes]]:
         at.chunk_id == chunk.chunk_id, at.settled.is_(False)
     )
     found: dict[str, set[bytes]] = defaultdict(set)
-    with work.installation.stores.archive.connect() as connection:
+    with reading(work.installation.stores.archive) as connection:
         for token, digest in connection.execute(statement):
             found[token].add(bytes(digest))
     return found
@@ -159,7 +159,7 @@ def _intended(work: Work, bound: BoundTable, transition: Transition, tree: Tree)
         leaf=work.leaf(bound.name, transition, tree.root.key),
         tokens=tokens if transition is Transition.archive else (),
         rows=len(tree.rows),
-        increments=tuple(increments(tree, bound)),
+        increments=tuple(increments(tree)),
     )
 
 

@@ -16,6 +16,7 @@ from retention.execution.journal import Chunk, IntendedRow
 from retention.execution.work import Work
 from retention.planning.plan import Transition
 from retention.stores import archive, vault
+from retention.stores.open import reading, writing
 from retention.stores.sql import BATCH, batches
 
 ARCHIVE = "archive"
@@ -51,10 +52,10 @@ def expire_chunk(work: Work, chunk: Chunk, rows: Sequence[IntendedRow]) -> Count
     units = [str(row.key[0]) for row in rows]
     work.lease.confirm()
     work.installation.keyring.destroy_units(units, work.clock())
-    with stores.vault.begin() as connection:
+    with writing(stores.vault) as connection:
         for batch in batches(units, BATCH):
             connection.execute(vault.records.delete().where(vault.records.c.unit_id.in_(batch)))
-    with stores.archive.begin() as connection:
+    with writing(stores.archive) as connection:
         for batch in batches(units, BATCH):
             at = archive.units.c
             connection.execute(archive.records.delete().where(archive.records.c.unit_id.in_(batch)))
@@ -79,7 +80,7 @@ def _due(work: Work) -> tuple[list[str], int]:
     held = work.held()
     due: list[str] = []
     kept = 0
-    with work.installation.stores.archive.connect() as connection:
+    with reading(work.installation.stores.archive) as connection:
         for unit_id, token in connection.execute(statement):
             if token in held.tokens:
                 kept += 1

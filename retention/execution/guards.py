@@ -16,6 +16,7 @@ from retention.installation import Installation
 from retention.planning.plan import Plan, PlanDigest, Transition
 from retention.settings import Caps, Settings
 from retention.stores import control
+from retention.stores.open import reading, writing
 from retention.stores.sql import upsert
 
 
@@ -64,7 +65,7 @@ def _over_caps(plan: Plan, caps: Caps) -> list[str]:
 def _last_day(engine: Engine) -> date | None:
     at = control.runs.c
     statement = sa.select(at.as_of).where(at.status == "done", at.mode == "execute")
-    with engine.connect() as connection:
+    with reading(engine) as connection:
         return connection.execute(statement.order_by(at.started_at.desc()).limit(1)).scalar()
 
 
@@ -90,7 +91,7 @@ def approved_plan(engine: Engine, digest: PlanDigest) -> Plan | None:
     """The plan as it was approved, or ``None``."""
     at = control.plans.c
     statement = sa.select(at.document).where(at.digest == digest, at.approved_at.is_not(None))
-    with engine.connect() as connection:
+    with reading(engine) as connection:
         document = connection.execute(statement).scalar()
     return Plan.model_validate(document) if document else None
 
@@ -104,7 +105,7 @@ def save_plan(engine: Engine, plan: Plan, now: datetime) -> None:
         "document": plan.model_dump(mode="json"),
     }
     at = control.plans.c
-    with engine.begin() as connection:
+    with writing(engine) as connection:
         approved = connection.execute(
             sa.select(at.digest).where(at.digest == plan.digest, at.approved_at.is_not(None))
         ).first()
@@ -119,7 +120,7 @@ def load_plan(engine: Engine, digest: str) -> Plan:
         ConfigurationError: there is none.
     """
     statement = sa.select(control.plans.c.document).where(control.plans.c.digest == digest)
-    with engine.connect() as connection:
+    with reading(engine) as connection:
         document = connection.execute(statement).scalar()
     if document is None:
         raise ConfigurationError(f"there is no plan '{digest}'; 'retention plan' makes one")
@@ -133,7 +134,7 @@ def approve(engine: Engine, digest: str, *, by: str, reason: str, now: datetime)
         ConfigurationError: there is no such plan.
     """
     plan = load_plan(engine, digest)
-    with engine.begin() as connection:
+    with writing(engine) as connection:
         connection.execute(
             control.plans.update()
             .where(control.plans.c.digest == digest)

@@ -16,7 +16,8 @@ from sqlalchemy.engine import Connection
 
 from anonymizers.pseudonyms import is_pseudonym, pseudonym
 from retention.catalogue.binding import BoundTable
-from retention.catalogue.model import Pseudonymise, TableName
+from retention.catalogue.declarations import Pseudonymise
+from retention.catalogue.model import TableName
 from retention.execution.journal import Chunk, IntendedRow
 from retention.execution.trees import VanishedRows
 from retention.execution.work import Work
@@ -44,16 +45,16 @@ def change_in_place(work: Work, name: TableName) -> Counter[str]:
         if bounds is None:
             return total
         chunk = work.journal.open_chunk(name, "pseudonymise", sequence, bounds, work.clock())
-        with work.paced(found.bound, lambda: total["selected"]):
-            total.update(change_chunk(work, chunk, condition))
-        work.progress("pseudonymise", name, total["selected"])
+        begun = time.monotonic()
+        counts = change_chunk(work, chunk, condition)
+        total.update(counts)
+        work.pace(name, counts["selected"], time.monotonic() - begun)
+        work.progress("pseudonymise", name, counts["selected"])
         after = bounds[1]
         sequence += 1
 
 
-def change_chunk(
-    work: Work, chunk: Chunk, condition: sa.ColumnElement[bool]
-) -> Counter[str]:
+def change_chunk(work: Work, chunk: Chunk, condition: sa.ColumnElement[bool]) -> Counter[str]:
     """Change a chunk's rows in one source transaction."""
     begun = time.monotonic()
     bound = work.candidates(TableName(chunk.table)).bound

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import Decimal
 from typing import Any, Literal
 from uuid import uuid4
 
@@ -20,11 +19,13 @@ from sqlalchemy.engine import Connection, Engine
 
 from retention import ledger, merkle
 from retention.encoding import decode, encode
+from retention.execution.accumulating import Increment, accumulate
 from retention.keys import Keyring
 from retention.planning.facts import Key
 from retention.planning.pages import Bounds
 from retention.planning.plan import Plan, Transition
 from retention.stores import control
+from retention.stores.open import reading, writing
 from retention.stores.sql import upsert
 
 Stage = Literal["move", "pseudonymise", "expire"]
@@ -48,17 +49,6 @@ class Chunk:
 
 
 @dataclass(frozen=True)
-class Increment:
-    """What one row adds to a cell of an accumulator."""
-
-    table: str
-    name: str
-    cell: str
-    sums: Mapping[str, str] = field(default_factory=dict)
-    """Decimal text by column."""
-
-
-@dataclass(frozen=True)
 class IntendedRow:
     """A row about to be changed: its key, what becomes of it, and what that adds."""
 
@@ -79,6 +69,7 @@ class Journal:
         self.engine = engine
         self.run_id = run_id
         self._keyring = keyring
+        self._salts: dict[tuple[str, str, str], bytes] = {}
 
     # --- runs ------------------------------------------------------------------------
 
@@ -94,17 +85,38 @@ class Journal:
             "catalogue_digest": plan.catalogue_digest,
             "started_at": now,
         }
-        with self.engine.begin() as connection:
+        with writing(self.engine) as connection:
             upsert(connection, control.runs, [row], ["run_id"], ["status"])
 
     def close_run(self, run_id: str, status: Status, note: str | None, now: datetime) -> None:
         """Record how a run ended."""
-        with self.engine.begin() as connection:
+        with writing(self.engine) as connection:
             connection.execute(
                 control.runs.update()
                 .where(control.runs.c.run_id == run_id)
                 .values(status=status, note=note, finished_at=now)
             )
+
+    def stop_tables(self, tables: Iterable[str], reason: str) -> None:
+        """These tables stop for the rest of the run; the first reason given stays."""
+        rows = [
+            {"run_id": self.run_id, "table_name": table, "reason": reason}
+            for table in sorted(tables)
+        ]
+        with writing(self.engine) as connection:
+            upsert(connection, control.stopped, rows, ["run_id", "table_name"], [])
+
+    def stop_by_table(self, reasons: Mapping[str, str]) -> None:
+        """As ``stop_tables``, with a reason for each."""
+        for table, reason in reasons.items():
+            self.stop_tables([table], reason)
+
+    def stopped(self) -> dict[str, str]:
+        """The tables that were stopped in this run, and why."""
+        at = control.stopped.c
+        statement = sa.select(at.table_name, at.reason).where(at.run_id == self.run_id)
+        with reading(self.engine) as connection:
+            return {row[0]: row[1] for row in connection.execute(statement.order_by(at.table_name))}
 
     # --- chunks ----------------------------------------------------------------------
 
@@ -127,7 +139,7 @@ class Journal:
             "seconds": 0.0,
             "updated_at": now,
         }
-        with self.engine.begin() as connection:
+        with writing(self.engine) as connection:
             connection.execute(control.chunks.insert(), row)
         return chunk
 
@@ -143,14 +155,20 @@ class Journal:
         if stage is not None:
             statement = statement.where(at.stage == stage)
         statement = statement.order_by(at.updated_at, at.sequence)
-        with self.engine.connect() as connection:
+        with reading(self.engine) as connection:
             return [self._chunk(row) for row in connection.execute(statement)]
 
     def _chunk(self, row: Any) -> Chunk:
         bounds = decode(self._keyring.unseal(f"bounds:{row.chunk_id}", row.bounds))
         low, high = (tuple(key) for key in bounds)
         return Chunk(
-            row.chunk_id, row.run_id, row.table_name, row.stage, row.sequence, row.state, (low, high)
+            row.chunk_id,
+            row.run_id,
+            row.table_name,
+            row.stage,
+            row.sequence,
+            row.state,
+            (low, high),
         )
 
     def next_sequence(self, table: str, stage: Stage) -> int:
@@ -158,17 +176,17 @@ class Journal:
         statement = sa.select(sa.func.max(at.sequence)).where(
             at.run_id == self.run_id, at.table_name == table, at.stage == stage
         )
-        with self.engine.connect() as connection:
+        with reading(self.engine) as connection:
             return int(connection.execute(statement).scalar() or 0) + 1
 
     def mark(self, chunk: Chunk, state: State, now: datetime) -> None:
         """The chunk has reached ``state``."""
-        with self.engine.begin() as connection:
+        with writing(self.engine) as connection:
             self._update(connection, chunk, {"state": state, "updated_at": now})
 
     def took(self, chunk: Chunk, seconds: float) -> None:
         """Add to the time a chunk has taken."""
-        with self.engine.begin() as connection:
+        with writing(self.engine) as connection:
             at = control.chunks.c
             self._update(connection, chunk, {"seconds": at.seconds + seconds})
 
@@ -181,13 +199,13 @@ class Journal:
             .where(control.runs.c.as_of == as_of, at.table_name == table)
             .where(at.transition.in_([Transition.archive, Transition.dispose]))
         )
-        with self.engine.connect() as connection:
+        with reading(self.engine) as connection:
             return sum(row[0]["rows"] for row in connection.execute(statement))
 
     def intend(self, chunk: Chunk, rows: Sequence[IntendedRow], now: datetime) -> None:
         """Write down, before the source commits, exactly which rows it is about to lose."""
         blob = self._keyring.seal(f"intent:{chunk.chunk_id}", encode([_pack(row) for row in rows]))
-        with self.engine.begin() as connection:
+        with writing(self.engine) as connection:
             values = {"state": "intended", "intent": blob, "updated_at": now}
             self._update(connection, chunk, values)
 
@@ -196,7 +214,7 @@ class Journal:
         statement = sa.select(control.chunks.c.intent).where(
             control.chunks.c.chunk_id == chunk.chunk_id
         )
-        with self.engine.connect() as connection:
+        with reading(self.engine) as connection:
             blob = connection.execute(statement).scalar_one()
         packed = decode(self._keyring.unseal(f"intent:{chunk.chunk_id}", blob))
         return [_unpack(item) for item in packed]
@@ -215,7 +233,7 @@ class Journal:
 
         A chunk is completed once: a second call finds it done and changes nothing.
         """
-        with self.engine.begin() as connection:
+        with writing(self.engine) as connection:
             row = connection.execute(
                 sa.select(control.chunks).where(control.chunks.c.chunk_id == chunk.chunk_id)
             ).one()
@@ -240,7 +258,7 @@ class Journal:
             }
             self._update(connection, chunk, values)
             self._add_to_transitions(connection, chunk, done)
-            _accumulate(connection, done)
+            accumulate(connection, [cell for item in done for cell in item.increments])
 
     def _update(self, connection: Connection, chunk: Chunk, values: Mapping[str, Any]) -> None:
         connection.execute(
@@ -254,12 +272,18 @@ class Journal:
     def salt(self, table: str, transition: Transition, run_id: str | None = None) -> bytes:
         """The salt of a transition's commitments; made at first use, kept sealed."""
         run = run_id or self.run_id
+        place = (run, table, str(transition))
+        if place not in self._salts:
+            self._salts[place] = self._stored_salt(run, table, transition)
+        return self._salts[place]
+
+    def _stored_salt(self, run: str, table: str, transition: Transition) -> bytes:
         context = f"salt:{run}:{table}:{transition}"
         at = control.transitions.c
         statement = sa.select(at.salt).where(
             at.run_id == run, at.table_name == table, at.transition == transition
         )
-        with self.engine.begin() as connection:
+        with writing(self.engine) as connection:
             sealed = connection.execute(statement).scalar()
             if sealed is not None:
                 return self._keyring.unseal(context, sealed)
@@ -287,9 +311,7 @@ class Journal:
                 at.table_name == chunk.table,
                 at.transition == transition,
             )
-            counts = dict(
-                connection.execute(sa.select(at.counts).where(*where)).scalar_one()
-            )
+            counts = dict(connection.execute(sa.select(at.counts).where(*where)).scalar_one())
             mine = [item for item in done if item.transition is transition]
             counts["rows"] += len(mine)
             counts["with_dependants"] += sum(item.rows for item in mine)
@@ -304,7 +326,7 @@ class Journal:
             .order_by(at.table_name, at.transition)
         )
         written = 0
-        with self.engine.begin() as connection:
+        with writing(self.engine) as connection:
             for row in connection.execute(statement).all():
                 entry = ledger.append(
                     connection,
@@ -349,7 +371,7 @@ class Journal:
         statement = sa.select(at.run_id, at.as_of).where(
             at.status == "running", at.run_id != self.run_id
         )
-        with self.engine.connect() as connection:
+        with reading(self.engine) as connection:
             for row in connection.execute(statement).all():
                 yield row.run_id, row.as_of
 
@@ -369,33 +391,3 @@ def _unpack(packed: Any) -> IntendedRow:
         rows,
         tuple(Increment(*cell) for cell in cells),
     )
-
-
-def _accumulate(connection: Connection, done: Sequence[IntendedRow]) -> None:
-    rows: Counter[tuple[str, str, str]] = Counter()
-    sums: dict[tuple[str, str, str], dict[str, Decimal]] = {}
-    for item in done:
-        for increment in item.increments:
-            place = (increment.table, increment.name, increment.cell)
-            rows[place] += 1
-            total = sums.setdefault(place, {})
-            for column, text in increment.sums.items():
-                total[column] = total.get(column, Decimal(0)) + Decimal(text)
-    at = control.accumulators.c
-    for place in sorted(rows):
-        where = (at.table_name == place[0], at.name == place[1], at.cell == place[2])
-        there = connection.execute(sa.select(control.accumulators).where(*where)).first()
-        before = dict(there.sums) if there else {}
-        after = {
-            column: str(Decimal(before.get(column, "0")) + total)
-            for column, total in sums[place].items()
-        }
-        row = {
-            "table_name": place[0],
-            "name": place[1],
-            "cell": place[2],
-            "rows": rows[place] + (there.rows if there else 0),
-            "sums": {**before, **after},
-        }
-        key = ["table_name", "name", "cell"]
-        upsert(connection, control.accumulators, [row], key, ["rows", "sums"])

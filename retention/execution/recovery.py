@@ -44,7 +44,9 @@ def recover(work: Work) -> tuple[Counter[str], dict[TableName, str]]:
         for run_id, as_of in work.journal.unfinished_runs():
             counts["runs"] += 1
             work.journal.close_transitions(run_id, as_of, work.clock())
-            work.journal.close_run(run_id, "failed", "broke off; repaired by a later run", work.clock())
+            work.journal.close_run(
+                run_id, "failed", "broke off; repaired by a later run", work.clock()
+            )
     return counts, waiting
 
 

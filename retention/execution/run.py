@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from datetime import date
+from typing import Literal
 from uuid import uuid4
 
 from retention import ledger
 from retention.catalogue.drift import check_system, stopped_tables
 from retention.catalogue.model import TableName
-from retention.errors import ConfigurationError, RetentionError, RunFailed, SourceError
+from retention.errors import ConfigurationError, RetentionError, RunFailed, SourceError, StoreError
 from retention.execution.archive_stage import archive_table
 from retention.execution.delete_stage import delete_table
-from retention.execution.expiry_stage import ARCHIVE, expire_archive
+from retention.execution.expiry_stage import expire_archive
 from retention.execution.guards import (
     check_approval,
     check_day,
@@ -36,7 +38,9 @@ from retention.planning.daily import make_plan
 from retention.planning.plan import Plan
 from retention.settings import Mode
 
-STAGES: dict[str, Callable[[Work, TableName], object]] = {
+Stage = Literal["archive", "pseudonymise", "delete"]
+
+STAGES: dict[Stage, Callable[[Work, TableName], Counter[str]]] = {
     "archive": archive_table,
     "pseudonymise": change_in_place,
     "delete": delete_table,
@@ -45,6 +49,7 @@ STAGES: dict[str, Callable[[Work, TableName], object]] = {
 
 
 def new_run_id() -> str:
+    """A fresh opaque id."""
     return uuid4().hex
 
 
@@ -65,11 +70,17 @@ def plan_day(
         reasons |= {str(name): reason for name in installation.catalogue.tree_of(TableName(table))}
     for table, reason in plan.stopped.items():
         reasons |= {
-            str(name): reasons.get(str(name), reason)
-            for name in installation.catalogue.tree_of(TableName(table))
+            str(name): reasons.get(str(name), reason) for name in _tree(installation, table)
         }
     items = tuple(item for item in plan.items if item.table not in reasons)
     return plan.model_copy(update={"stopped": reasons, "items": items})
+
+
+def _tree(installation: Installation, table: str) -> set[TableName]:
+    """The owner tree of a table; empty for what is no governed table."""
+    if table not in dict(installation.catalogue.tables()):
+        return set()
+    return installation.catalogue.tree_of(TableName(table))
 
 
 def unfit(installation: Installation) -> dict[TableName, str]:
@@ -83,6 +94,12 @@ def unfit(installation: Installation) -> dict[TableName, str]:
             stopped |= {n: str(error) for n in names if n.partition(".")[0] == system}
             continue
         stopped |= stopped_tables(installation.catalogue, findings)
+        # what nobody governs belongs to no owner tree: it stops none, yet the run must fail
+        stopped |= {
+            TableName(finding.place): f"{finding.place}: {finding.problem}"
+            for finding in findings
+            if finding.table is None and finding.severity == "error"
+        }
     return stopped
 
 
@@ -129,6 +146,7 @@ def begin(
         work = Work(installation, _empty(installation, as_of), journal, lease, clock)
         waiting: dict[TableName, str] = {}
         if installation.settings.mode is Mode.execute:
+            check_ledger(installation)
             _, waiting = recover(work)
             refresh(installation)
         plan = plan_day(installation, as_of, waiting=waiting, progress=progress)
@@ -141,10 +159,26 @@ def begin(
         if installation.settings.mode is Mode.execute:
             check_approval(installation, plan)
         journal.begin_run(plan, installation.settings.mode, clock())
+        journal.stop_by_table(plan.stopped)
     except RetentionError:
         lease.release()
         raise
     return Work(installation, plan, journal, lease, clock)
+
+
+def check_ledger(installation: Installation) -> None:
+    """The ledger must be whole before anything is added to it.
+
+    Raises:
+        StoreError: an entry was changed or removed, or the exported head is not in it.
+    """
+    head = installation.settings.ledger_head
+    path = installation.settings.path(head) if head else None
+    if path is not None and not path.exists():
+        path = None
+    problem = ledger.verify(installation.stores.control, path).problem
+    if problem:
+        raise StoreError(f"the ledger is not sound, nothing was touched: {problem}")
 
 
 def resume(installation: Installation, run_id: str, digest: str, clock: Clock) -> Work:
@@ -168,24 +202,46 @@ def _empty(installation: Installation, as_of: date) -> Plan:
 
 
 def tables_to_do(work: Work) -> list[TableName]:
-    """The tables of a run that are not stopped, owned ones before their owners."""
+    """The tables of a run, owned ones before their owners; none where it only observes."""
     if work.installation.settings.mode is Mode.observe:
         return []
-    return [
-        name
-        for name in work.installation.catalogue.clocked_tables()
-        if name not in work.plan.stopped
-    ]
+    return work.installation.catalogue.clocked_tables()
 
 
-def end(work: Work, status: Status, note: str | None = None) -> None:
-    """Close the ledger of the run, export its head, and let the lease go."""
+def do_stage(work: Work, stage: Stage, name: TableName) -> Counter[str]:
+    """One stage of one table. A source's failure stops its owner tree, and only that.
+
+    Returns the stage's counts; empty where the table is stopped (``Journal.stopped``).
+
+    Raises:
+        StoreError, LeaseHeld, Stopped: the whole run has to stop.
+    """
+    if name in work.journal.stopped() or work.installation.settings.mode is Mode.observe:
+        return Counter()
+    try:
+        return STAGES[stage](work, name)
+    except (SourceError, ValueError) as error:
+        reason = str(error) if isinstance(error, SourceError) else f"{name}: {error}"
+        work.journal.stop_tables(work.installation.catalogue.tree_of(name), reason)
+        return Counter()
+
+
+def end(work: Work, note: str | None = None, *, status: Status | None = None) -> dict[str, str]:
+    """Close the ledger of the run, export its head, and let the lease go.
+
+    Returns the tables that were stopped, and why; the run then counts as failed.
+    """
+    stopped = work.journal.stopped()
+    if status is None:
+        status = "failed" if stopped else "done"
     work.journal.close_transitions(work.journal.run_id, work.as_of, work.clock())
-    work.journal.close_run(work.journal.run_id, status, note, work.clock())
+    reason = note or next(iter(stopped.values()), None)
+    work.journal.close_run(work.journal.run_id, status, reason, work.clock())
     head = work.installation.settings.ledger_head
     if head is not None:
         ledger.export_head(work.installation.stores.control, work.installation.settings.path(head))
     work.lease.release()
+    return stopped
 
 
 def run_all(work: Work) -> None:
@@ -196,27 +252,28 @@ def run_all(work: Work) -> None:
     Raises:
         RunFailed: a tree was stopped. Stopped: a stop was asked for.
     """
-    failed: dict[TableName, str] = {}
     try:
         for name in tables_to_do(work):
-            if name in failed:
-                continue
-            try:
-                for stage in STAGES.values():
-                    stage(work, name)
-            except SourceError as error:
-                failed |= dict.fromkeys(work.installation.catalogue.tree_of(name), str(error))
+            for stage in STAGES:
+                do_stage(work, stage, name)
         if work.installation.settings.mode is Mode.execute:
             expire_archive(work)
-    except Stopped as stopped:
-        end(work, "stopped", str(stopped))
+    except Stopped as asked:
+        end(work, str(asked), status="stopped")
         raise
     except RetentionError as error:
-        end(work, "failed", str(error))
+        end(work, str(error), status="failed")
         raise
-    problems = [*work.plan.stopped.values(), *failed.values()]
-    end(work, "failed" if problems else "done", problems[0] if problems else None)
-    if problems:
-        trees = {frozenset(work.installation.catalogue.tree_of(TableName(name)))
-                 for name in (*work.plan.stopped, *failed) if name != ARCHIVE}  # fmt: skip
-        raise RunFailed(f"{len(trees)} owner tree(s) were stopped; the first: {problems[0]}")
+    stopped = end(work)
+    if stopped:
+        raise RunFailed(failure_text(work, stopped))
+
+
+def failure_text(work: Work, stopped: Mapping[str, str]) -> str:
+    """One line that says how many owner trees were stopped, and the first reason."""
+    trees = {
+        frozenset(_tree(work.installation, name)) or frozenset({TableName(name)})
+        for name in stopped
+    }
+    first = next(iter(stopped.values()))
+    return f"{len(trees)} owner tree(s) were stopped, the others went on; the first: {first}"

@@ -13,7 +13,6 @@ from datetime import date
 from typing import Any
 
 from anonymizers.pseudonyms import pseudonym
-from retention.catalogue.model import Table
 from retention.encoding import decode, encode
 from retention.execution.trees import Tree, TreeRow
 from retention.keys import Keyring, seal_with, unseal_with
@@ -114,6 +113,7 @@ class SealedSegment:
 
 
 def seal(segment: Segment, unit_id: str, unit_key: bytes, incarnation: int) -> SealedSegment:
+    """Encrypt a segment under its unit's key, bound to its place in the archive."""
     place = _place(segment.record_token, incarnation, unit_id)
     return SealedSegment(
         segment,
@@ -159,4 +159,3 @@ def pack_facts(facts: Facts, purposes: Sequence[str]) -> dict[str, Any]:
             for kind, items in facts.contracts.items()
         },
     }
-

@@ -40,7 +40,11 @@ class Tree:
 
 
 def read_trees(
-    connection: Connection, bound: BoundTable, roots: Iterable[tuple[Key, Row]], *, lock: bool = False
+    connection: Connection,
+    bound: BoundTable,
+    roots: Iterable[tuple[Key, Row]],
+    *,
+    lock: bool = False,
 ) -> dict[Key, Tree]:
     """The trees of ``roots`` (key and row of ``bound``), locked where asked."""
     trees = {key: Tree(TreeRow(bound.name, bound.table, key, row)) for key, row in roots}
@@ -90,17 +94,26 @@ def _delete(
     for batch in batches(keys, BATCH):
         result = connection.execute(table.delete().where(key_in(columns, batch)))
         if result.rowcount != len(batch):
-            raise VanishedRows(f"{table.name}: {len(batch)} rows were read, {result.rowcount} deleted")
+            raise VanishedRows(
+                f"{table.name}: {len(batch)} rows were read, {result.rowcount} deleted"
+            )
     return len(keys)
 
 
 def blocked(connection: Connection, bound: BoundTable, trees: Iterable[Tree]) -> set[Key]:
     """The roots whose tree is still referred to by a row that does not go along."""
     found: set[Key] = set()
-    trees = list(trees)
+    root_of = {(row.name, row.key): tree.root.key for tree in trees for row in tree.rows}
+    inside = {name for name, _ in root_of}
     for target, blocker in bound.blockers:
-        roots = {row.key: tree.root.key for tree in trees for row in tree.rows if row.name == target}
-        for batch in batches(roots, BATCH):
-            statement = sa.select(*blocker.via).distinct().where(key_in(blocker.via, batch))
-            found.update(roots[tuple(row)] for row in connection.execute(statement))
+        targets = [key for name, key in root_of if name == target]
+        # a table of the tree may refer into its own tree: such a row goes along
+        own_key = blocker.key if blocker.name in inside else ()
+        for batch in batches(targets, BATCH):
+            statement = sa.select(*blocker.via, *own_key).distinct()
+            for row in connection.execute(statement.where(key_in(blocker.via, batch))):
+                root = root_of[target, tuple(row[: len(blocker.via)])]
+                referring = (blocker.name, tuple(row[len(blocker.via) :]))
+                if not own_key or root_of.get(referring) != root:
+                    found.add(root)
     return found

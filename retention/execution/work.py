@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from retention import merkle
-from retention.catalogue.binding import BoundTable
 from retention.catalogue.model import TableName
 from retention.encoding import encode
 from retention.errors import RetentionError
@@ -38,7 +36,7 @@ class Work:
     lease: Lease
     clock: Clock
     stop_asked: Callable[[], bool] = lambda: False
-    progress: Callable[[str, str, int], None] = lambda stage, table, rows: None
+    progress: Callable[[str, str, int], None] = lambda _stage, _table, _rows: None
     """Called after each chunk with the stage, the table and the rows done in it."""
     pause: Callable[[float], None] = time.sleep
     _bound: dict[TableName, Candidates] = field(default_factory=dict)
@@ -70,7 +68,9 @@ class Work:
         """
         self.lease.renew(self.clock())
         if self.stop_asked():
-            raise Stopped("the run was asked to stop and stopped between two chunks; run it again to go on")
+            raise Stopped(
+                "the run was asked to stop and stopped between two chunks; run it again to go on"
+            )
 
     def allowance(self, table: str) -> int | None:
         """How many more rows of ``table`` may leave in this run; ``None`` means no quota."""
@@ -83,12 +83,8 @@ class Work:
         """The salted commitment to one row."""
         return merkle.leaf(self.journal.salt(table, transition), encode([table, *key]))
 
-    @contextmanager
-    def paced(self, bound: BoundTable, rows: Callable[[], int]) -> Iterator[None]:
-        """Keep a chunk within the system's rows a second by waiting after it."""
-        pace = self.installation.settings.pace.get(bound.system)
-        begun = time.monotonic()
-        yield
+    def pace(self, name: TableName, rows: int, seconds: float) -> None:
+        """Keep to the system's rows a second by waiting after a chunk."""
+        pace = self.installation.settings.pace.get(name.partition(".")[0])
         if pace and pace.rows_per_second:
-            least = rows() / pace.rows_per_second
-            self.pause(max(0.0, least - (time.monotonic() - begun)))
+            self.pause(max(0.0, rows / pace.rows_per_second - seconds))

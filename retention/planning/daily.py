@@ -20,13 +20,14 @@ from retention.holds import HeldRows, held_rows
 from retention.installation import Installation
 from retention.planning import clearing
 from retention.planning.facts import Key, key_in
-from retention.stores.sql import BATCH, batches
 from retention.planning.judge import Candidates, candidates, judge
 from retention.planning.pages import pages, read_page
 from retention.planning.plan import Plan, PlanItem, TableCounts, Transition
 from retention.policy.decide import Action, Phase
 from retention.policy.predicates import PHASE_NUMBER, PHASE_OF_NUMBER
 from retention.stores import archive as archive_store
+from retention.stores.open import reading
+from retention.stores.sql import BATCH, batches
 
 Progress = Callable[[str], None]
 
@@ -117,9 +118,13 @@ def count_table(
 
 def count_in_source(connection: Connection, found: Candidates) -> TableCounts:
     """One scan: the joint phase, and each purpose's."""
-    inner = sa.select(
-        found.phase.label("joint"), *(phase.label(f"p_{name}") for name, phase in found.phases.items())
-    ).subquery()
+    purpose_phases = [phase.label(f"p_{name}") for name, phase in found.phases.items()]
+    # the evidence of an owned table can be all its owner's: no column would name the table
+    inner = (
+        sa.select(found.phase.label("joint"), *purpose_phases)
+        .select_from(found.bound.sql)
+        .subquery()
+    )
     grouped = sa.select(*inner.c, sa.func.count().label("n")).group_by(*inner.c)
     phases: Counter[str] = Counter()
     purposes: dict[str, Counter[str]] = {name: Counter() for name in found.phases}
@@ -165,9 +170,7 @@ def _actions_by_count(connection: Connection, found: Candidates) -> Counter[_Act
 def _followers_by_count(
     connection: Connection, bound: BoundTable, test: ColumnElement[bool]
 ) -> Iterator[tuple[str, int]]:
-    chains: dict[TableName, sa.Select[Any]] = {
-        bound.name: sa.select(*bound.key).where(test)
-    }
+    chains: dict[TableName, sa.Select[Any]] = {bound.name: sa.select(*bound.key).where(test)}
     for follower in bound.followers:
         parents = chains[follower.parent].subquery()
         on = sa.and_(*(one == other for one, other in zip(follower.via, parents.c, strict=True)))
@@ -233,7 +236,7 @@ def expiring(archive: Engine, as_of: date, held: HeldRows) -> list[PlanItem]:
     due = sa.select(units.c.subject_token).where(
         units.c.expires_on <= as_of, units.c.destroyed_on.is_(None)
     )
-    with archive.connect() as connection:
+    with reading(archive) as connection:
         tokens = [row[0] for row in connection.execute(due)]
     stay = sum(token in held.tokens for token in tokens)
     return [

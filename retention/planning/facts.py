@@ -64,7 +64,9 @@ class _Gathered:
             self.unreadable.add(kind)
             return
         self.contracts[kind].append(
-            Contract(start if isinstance(start, date) else None, end if isinstance(end, date) else None)
+            Contract(
+                start if isinstance(start, date) else None, end if isinstance(end, date) else None
+            )
         )
 
     def facts(self) -> Facts:
@@ -88,7 +90,7 @@ def load_facts(
             if source.joined:
                 _load_joined(connection, bound, kind, source, gathered)
             else:
-                names = [str(column.expression.name) for column in source.columns]  # type: ignore[attr-defined]
+                names = [str(column.expression.name) for column in source.columns]
                 for key, row in rows.items():
                     gathered[key].add(kind, source, [row[name] for name in names])
     if sources is not None:
@@ -155,9 +157,7 @@ def _load_remote(
                     gathered[key].add(remote.kind, remote, row[1:])
 
 
-def key_in(
-    columns: Sequence[ColumnElement[Any]], keys: Sequence[Key]
-) -> ColumnElement[bool]:
+def key_in(columns: Sequence[ColumnElement[Any]], keys: Sequence[Key]) -> ColumnElement[bool]:
     """``columns`` equal one of ``keys``."""
     if len(columns) == 1:
         return columns[0].in_([key[0] for key in keys])

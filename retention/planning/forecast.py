@@ -32,10 +32,10 @@ def forecast(
     *,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Due]:
-    """For each table and month from ``as_of``'s on: rows that leave the active base, and rows
-    whose archive phase ends while they are still in the source.
+    """What falls due in each table and month, from the month of ``as_of`` on.
 
-    Nothing is touched. Each month is counted in the source by the predicates of its last day.
+    Rows that leave the active base, and rows whose archive phase ends while they are still in
+    the source. Nothing is touched: each month is counted by the predicates of its last day.
     """
     for name in installation.catalogue.clocked_tables():
         progress(name)

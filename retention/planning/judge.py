@@ -16,14 +16,15 @@ from sqlalchemy.sql import ColumnElement
 
 from anonymizers.pseudonyms import TOKEN_LENGTH, TOKEN_PREFIX
 from retention.catalogue.binding import BoundTable, RemoteSource, applies
-from retention.catalogue.model import Pseudonymise
+from retention.catalogue.declarations import Pseudonymise
 from retention.catalogue.normalise import normalised
 from retention.catalogue.sources import Sources
+from retention.errors import SourceError
 from retention.planning.facts import Key, key_in, load_facts
-from retention.stores.sql import BATCH, batches
 from retention.policy.calendar import ONE_DAY
 from retention.policy.decide import Decision, Facts, Location, Phase, decide
 from retention.policy.predicates import PHASE_NUMBER
+from retention.stores.sql import BATCH, batches
 
 Row = Mapping[str, Any]
 
@@ -140,7 +141,7 @@ def _suspects(bound: BoundTable, as_of: date, sources: Sources) -> Iterator[Key]
                     tuple(row) for row in connection.execute(statement.where(near.in_(batch)))
                 )
     if len(found) > SUSPECTS_LIMIT:
-        raise ValueError(
+        raise SourceError(
             f"{bound.name}: the linked systems hold impossible dates for {len(found)} rows"
         )
     yield from sorted(found, key=repr)
@@ -149,7 +150,9 @@ def _suspects(bound: BoundTable, as_of: date, sources: Sources) -> Iterator[Key]
 def _suspect_names(remote: RemoteSource, as_of: date, sources: Sources) -> list[str]:
     engine = sources.engine(remote.system)
     name = normalised(remote.far_value, remote.link.normaliser, engine.dialect.name)
-    tests = [sa.or_(column.unreadable(), column.after(as_of + ONE_DAY)) for column in remote.columns]
+    tests = [
+        sa.or_(column.unreadable(), column.after(as_of + ONE_DAY)) for column in remote.columns
+    ]
     if remote.start is not None and remote.end is not None:
         start, end = remote.start, remote.end
         tests = [

@@ -76,17 +76,18 @@ def within(columns: Sequence[ColumnElement[Any]], bounds: Bounds) -> ColumnEleme
     """Whether a key lies between ``bounds``, both included."""
     low, high = bounds
     if len(columns) == 1:
-        return columns[0].between(low[0], high[0])
+        return sa.between(columns[0], low[0], high[0])
     return sa.and_(
-        sa.tuple_(*columns) >= _literal(columns, low), sa.tuple_(*columns) <= _literal(columns, high)
+        sa.tuple_(*columns) >= _literal(columns, low),
+        sa.tuple_(*columns) <= _literal(columns, high),
     )
 
 
 def _beyond(columns: Sequence[ColumnElement[Any]], key: Key) -> ColumnElement[bool]:
     """Whether a key sorts after ``key``, column by column."""
     if len(columns) == 1:
-        return columns[0] > key[0]
-    return sa.tuple_(*columns) > _literal(columns, key)
+        return sa.and_(columns[0] > key[0])
+    return sa.and_(sa.tuple_(*columns) > _literal(columns, key))
 
 
 def _literal(columns: Sequence[ColumnElement[Any]], key: Key) -> ColumnElement[Any]:

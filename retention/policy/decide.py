@@ -8,7 +8,7 @@ caller's work (``calendar.day_in``).
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
 
@@ -182,15 +182,15 @@ def _decide_purpose(purpose: Purpose, facts: Facts, as_of: date) -> PurposeDecis
         anchor = _anchor(active, facts)
         active_through = purpose.active_end(anchor) if anchor else None
     ended_from = _ended_from(active, facts) if active else None
-    if ended_from:
+    if ended_from and (open_ended or active_through):
         open_ended = False
         last = ended_from - ONE_DAY
-        active_through = min(active_through, last) if active_through else last
+        active_through = min(active_through or last, last)
     archive_through = None
     if archive:
         anchor = _anchor(archive, facts)
         archive_through = purpose.archive_end(anchor) if anchor else None
-    undated = PurposeDecision(
+    dated = PurposeDecision(
         purpose.id,
         Phase.expired,
         active_through,
@@ -198,14 +198,7 @@ def _decide_purpose(purpose: Purpose, facts: Facts, as_of: date) -> PurposeDecis
         open_ended,
         bool(archive and archive.in_place),
     )
-    return PurposeDecision(
-        purpose.id,
-        undated.phase_on(as_of),
-        active_through,
-        archive_through,
-        open_ended,
-        undated.in_place,
-    )
+    return replace(dated, phase=dated.phase_on(as_of))
 
 
 def _review_reason(purpose: Purpose, facts: Facts, as_of: date) -> ReviewReason | None:
@@ -279,9 +272,7 @@ def _action(
     return Action.keep
 
 
-def _changes_on(
-    phase: Phase, decisions: Sequence[PurposeDecision], as_of: date
-) -> date | None:
+def _changes_on(phase: Phase, decisions: Sequence[PurposeDecision], as_of: date) -> date | None:
     if phase in (Phase.review, Phase.expired):
         return None
     ends = {

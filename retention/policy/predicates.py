@@ -157,7 +157,9 @@ class _Compiler:
 
     def _runs(self, rule: Rule, cut: date) -> Test:
         if rule.from_first is None:
-            return _any(source.exists(_later(source, cut)) for source in self._sources(rule.from_latest))
+            return _any(
+                source.exists(_later(source, cut)) for source in self._sources(rule.from_latest)
+            )
         return sa.not_(self._first_is_over(rule.from_first, rule.since_latest, cut))
 
     def _first_is_over(self, first: str, since: str | None, cut: date) -> Test:
@@ -173,7 +175,9 @@ class _Compiler:
         def not_superseded(source: Source) -> Test:
             return sa.not_(
                 _any(
-                    other.exists(sa.and_(_point(other).known(), _point(other).day() > _point(source).day()))
+                    other.exists(
+                        sa.and_(_point(other).known(), _point(other).day() > _point(source).day())
+                    )
                     for other in since_sources
                 )
             )

@@ -261,13 +261,17 @@ class Policy(StrictModel):
     def _check_events(self, purpose: Purpose) -> None:
         for kind in sorted(purpose.kinds):
             if kind not in self.events:
-                raise ValueError(f"purpose '{purpose.id}' names event '{kind}', which is not declared")
+                raise ValueError(
+                    f"purpose '{purpose.id}' names event '{kind}', which is not declared"
+                )
         single = [rule.from_first for rule in (purpose.active, purpose.archive) if rule]
         single += [rule.since_latest for rule in (purpose.active, purpose.archive) if rule]
         single += purpose.active.ended_by if purpose.active else ()
         for kind in filter(None, single):
             if self.events[kind].interval:
-                raise ValueError(f"purpose '{purpose.id}': '{kind}' is an interval; a day is needed")
+                raise ValueError(
+                    f"purpose '{purpose.id}': '{kind}' is an interval; a day is needed"
+                )
 
     def version_on(self, as_of: date) -> PolicyVersion:
         """The version that governs ``as_of``; the first one also governs all earlier days."""

@@ -69,10 +69,11 @@ chunks = Table(
     Column("intent", LargeBinary),
     Column("counts", JSON, nullable=False),
     Column("roots", JSON, nullable=False),
+    Column("leaves", LargeBinary),
     Column("seconds", Float, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
     UniqueConstraint("run_id", "table_name", "stage", "sequence", name="control_chunks_place"),
-    CheckConstraint("stage IN ('move', 'pseudonymise', 'clear')", name="control_chunks_stage"),
+    CheckConstraint("stage IN ('move', 'pseudonymise', 'expire')", name="control_chunks_stage"),
     CheckConstraint(
         "state IN ('open', 'archived', 'intended', 'done', 'abandoned')",
         name="control_chunks_state",
@@ -89,6 +90,14 @@ transitions = Table(
     Column("counts", JSON, nullable=False),
     Column("done", Boolean, nullable=False),
     Column("ledger_sequence", Integer),
+)
+
+stopped = Table(
+    "control_stopped",
+    metadata,
+    Column("run_id", String(200), primary_key=True),
+    Column("table_name", String(200), primary_key=True),
+    Column("reason", Text, nullable=False),
 )
 
 ledger = Table(

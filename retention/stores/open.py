@@ -31,6 +31,7 @@ _MIGRATION_LOCK = 5_706_433_190
 """Any number that is the same everywhere: PostgreSQL's name for the lock on migrating."""
 
 _READ_ONLY = "retention_read_only"
+_STORE = "retention_store"
 
 
 @dataclass(frozen=True)
@@ -79,13 +80,16 @@ def open_store(name: str, address: str) -> Engine:
     url = make_url(address)
     backend = url.get_backend_name()
     if backend == "sqlite":
-        return _open_sqlite(name, url)
-    if backend == "postgresql":
+        engine = _open_sqlite(name, url)
+    elif backend == "postgresql":
         if url.drivername == "postgresql":
             url = url.set(drivername="postgresql+psycopg")
         wait = {} if "connect_timeout" in url.query else {"connect_timeout": 10}
-        return create_engine(url, hide_parameters=True, pool_pre_ping=True, connect_args=wait)
-    raise ConfigurationError(f"stores.{name}: only PostgreSQL and SQLite can hold a store")
+        engine = create_engine(url, hide_parameters=True, pool_pre_ping=True, connect_args=wait)
+    else:
+        raise ConfigurationError(f"stores.{name}: only PostgreSQL and SQLite can hold a store")
+    engine.update_execution_options(**{_STORE: name})
+    return engine
 
 
 def migrate(stores: Stores) -> None:
@@ -111,9 +115,28 @@ def migrate(stores: Stores) -> None:
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
-    """A connection that only reads: on SQLite it does not wait for, nor keep out, a writer."""
-    with engine.connect() as connection:
+    """A connection that only reads: on SQLite it does not wait for, nor keep out, a writer.
+
+    Raises:
+        StoreError: the store cannot be reached or read.
+    """
+    with store_errors(_name_of(engine)), engine.connect() as connection:
         yield connection.execution_options(**{_READ_ONLY: True})
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """A transaction that commits at the end.
+
+    Raises:
+        StoreError: the store cannot be reached or written; nothing was committed.
+    """
+    with store_errors(_name_of(engine)), engine.begin() as connection:
+        yield connection
+
+
+def _name_of(engine: Engine) -> str:
+    return str(engine.get_execution_options().get(_STORE, "store"))
 
 
 def _alembic(name: str, connection: Connection) -> Config:

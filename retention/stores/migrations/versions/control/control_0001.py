@@ -53,13 +53,14 @@ def upgrade() -> None:
         sa.Column("intent", sa.LargeBinary),
         sa.Column("counts", sa.JSON, nullable=False),
         sa.Column("roots", sa.JSON, nullable=False),
+        sa.Column("leaves", sa.LargeBinary),
         sa.Column("seconds", sa.Float, nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.UniqueConstraint(
             "run_id", "table_name", "stage", "sequence", name="control_chunks_place"
         ),
         sa.CheckConstraint(
-            "stage IN ('move', 'pseudonymise', 'clear')", name="control_chunks_stage"
+            "stage IN ('move', 'pseudonymise', 'expire')", name="control_chunks_stage"
         ),
         sa.CheckConstraint(
             "state IN ('open', 'archived', 'intended', 'done', 'abandoned')",
@@ -75,6 +76,12 @@ def upgrade() -> None:
         sa.Column("counts", sa.JSON, nullable=False),
         sa.Column("done", sa.Boolean, nullable=False),
         sa.Column("ledger_sequence", sa.Integer),
+    )
+    op.create_table(
+        "control_stopped",
+        sa.Column("run_id", sa.String(200), primary_key=True),
+        sa.Column("table_name", sa.String(200), primary_key=True),
+        sa.Column("reason", sa.Text, nullable=False),
     )
     op.create_table(
         "control_ledger",

@@ -1,0 +1,70 @@
+"""What the graph is made from: the policy and the catalogue, read once at definition time.
+
+No database is contacted to define the graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from retention.catalogue.model import Catalogue, TableName
+from retention.policy.table import Policy
+
+
+@dataclass(frozen=True)
+class Blueprint:
+    """An installation's policy and catalogue, and the kind of each system's database."""
+
+    policy: Policy
+    catalogue: Catalogue
+    kinds: Mapping[str, str]
+    """``sqlite`` or ``postgres`` by system, as Dagster's pages show it."""
+
+    def kind_of(self, name: TableName) -> str:
+        return self.kinds.get(name.partition(".")[0], "sql")
+
+    def title(self, name: TableName) -> str:
+        """``Customers (Clients)``: what a table holds, in English and French."""
+        table = self.catalogue.table(name)
+        french = f" ({table.label_fr})" if table.label_fr and table.label_fr != table.label else ""
+        return f"{table.label}{french}"
+
+    def purposes(self, name: TableName) -> list[str]:
+        """The purposes a table's rows are held for, in English and French."""
+        latest = self.policy.versions[-1].purposes
+        found = (latest.get(purpose) for purpose in self.catalogue.table(name).purposes)
+        return [f"{item.label} ({item.label_fr})" for item in found if item]
+
+    def companions(self, name: TableName) -> str:
+        """A sentence that says which dependants go along with the rows of ``name``."""
+        followers = self.catalogue.followers(name)
+        if not followers:
+            return "No other table's rows go along."
+        return f"Their dependants go along: {', '.join(followers)}."
+
+    def before(self, name: TableName) -> list[TableName]:
+        """Tables with clocks of their own whose rows must be gone before those of ``name``.
+
+        They are owned by ``name``, or refer to it: their rows keep its rows in place.
+        """
+        catalogue = self.catalogue
+        found = []
+        for other in catalogue.clocked_tables():
+            if other == name:
+                break  # the order of a run; whatever comes later cannot be waited for
+            table, system = catalogue.table(other), other.partition(".")[0]
+            pointed_at = {reference.table for reference in table.references}
+            pointed_at |= {table.owner.table} if table.owner else set()
+            targets = {catalogue.clock_of(TableName(f"{system}.{short}")) for short in pointed_at}
+            if name in targets:
+                found.append(other)
+        return found
+
+    def tags(self, name: TableName) -> dict[str, str]:
+        """Dagster tags of an asset of ``name``."""
+        table = self.catalogue.table(name)
+        tags = {"system": name.partition(".")[0], "role": str(table.role)}
+        return tags | ({"subject": table.subject} if table.subject else {})
+
+

@@ -1,0 +1,106 @@
+"""``retention hold``: legal holds and restrictions (GDPR art. 18)."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cli.door import door, utc_now
+from cli.options import By, Config, Json, KeyArgument, Reason, TableArgument
+from cli.output import say, show_table, write_json
+
+app = typer.Typer(
+    no_args_is_help=True, help="Holds and restrictions: nothing of the person's changes or leaves."
+)
+
+
+@app.command()
+def add(
+    ctx: typer.Context,
+    *,
+    system_table: TableArgument,
+    key: KeyArgument,
+    reason: Reason,
+    by: By,
+    restriction: Annotated[
+        bool, typer.Option("--restriction", help="A restriction (art. 18), not a legal hold.")
+    ] = False,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Hold everything the person behind a record owns, in every linked system and the archive."""
+    from retention import holds  # noqa: PLC0415 - slow to import
+    from retention.catalogue.model import TableName  # noqa: PLC0415
+
+    with door(ctx, config).installation() as installation:
+        placed = holds.add(
+            installation,
+            TableName(system_table),
+            key,
+            kind="restriction" if restriction else "legal_hold",
+            reason=reason,
+            by=by,
+            now=utc_now(),
+        )
+        if as_json:
+            write_json(placed)
+        else:
+            say(f"{placed.kind} {placed.hold_id} placed; it covers {placed.persons} record(s)")
+            say(f"Lift it with:  retention hold release {placed.hold_id} --reason TEXT --by NAME")
+
+
+@app.command("list")
+def list_holds(
+    ctx: typer.Context,
+    *,
+    everything: Annotated[bool, typer.Option("--all", help="The released ones too.")] = False,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """List the holds in force, oldest first. For restricted eyes: keys and reasons are shown."""
+    from retention import holds  # noqa: PLC0415 - slow to import
+
+    with door(ctx, config).installation() as installation:
+        found = holds.holds(installation, released=everything)
+    if as_json:
+        write_json(found)
+    elif not found:
+        say("no holds" if everything else "no holds in force")
+    else:
+        rows = [
+            (
+                item.hold_id,
+                item.kind,
+                f"{item.table} {' '.join(map(str, item.key))}",
+                f"{item.placed_at:%Y-%m-%d}",
+                item.placed_by,
+                item.reason,
+                f"released {item.released_at:%Y-%m-%d}" if item.released_at else "in force",
+                item.persons,
+            )
+            for item in found
+        ]
+        columns = ["id", "kind", "record", "since", "by", "reason", "state", "covers"]
+        show_table("Holds", columns, rows, numbers=1)
+
+
+@app.command()
+def release(
+    ctx: typer.Context,
+    *,
+    hold_id: Annotated[str, typer.Argument(metavar="ID", help="As 'retention hold list' shows.")],
+    reason: Reason,
+    by: By,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Lift a hold or a restriction; the next run takes up what it had stopped."""
+    from retention import holds  # noqa: PLC0415 - slow to import
+
+    with door(ctx, config).installation() as installation:
+        holds.release(installation, hold_id, reason=reason, by=by, now=utc_now())
+    if as_json:
+        write_json({"hold_id": hold_id, "released": True})
+    else:
+        say(f"released: {hold_id}")

@@ -1,0 +1,93 @@
+"""Putting the definitions together. Reads policy and catalogue; contacts no database."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from sqlalchemy import make_url
+
+from assets.archive import archive_assets
+from assets.blueprint import Blueprint
+from assets.classification import classification_assets
+from assets.deletion import deletion_assets
+from assets.evidence import evidence_assets
+from assets.forecast import forecast_assets
+from assets.pseudonymisation import pseudonymisation_assets
+from assets.source_checks import source_checks
+from assets.sources import source_assets
+from assets.statistics import statistics_assets
+from pipelines.jobs import daily_job, forecast_job
+from pipelines.resources import RETENTION, retention_resource
+from pipelines.schedules import daily_schedule, forecast_schedule
+from retention.catalogue.coherence import coherent
+from retention.catalogue.model import System, read_catalogue
+from retention.errors import ConfigurationError
+from retention.policy.table import read_policy
+from retention.settings import Settings, read_settings
+from sensors.failures import failure_sensor
+
+_KINDS = {"sqlite": "sqlite", "postgresql": "postgres"}
+
+
+def read_blueprint(config: Path, environment: Mapping[str, str]) -> Blueprint:
+    """The policy and catalogue of the installation at ``config``, checked against each other.
+
+    Raises:
+        ConfigurationError: naming file, line and key of each fault.
+    """
+    settings = read_settings(config, environment)
+    policy = read_policy(settings.path(settings.policy))
+    path = settings.path(settings.catalogue)
+    catalogue = read_catalogue(path)
+    coherent(catalogue, policy, path)
+    kinds = {name: _kind(settings, system) for name, system in catalogue.systems.items()}
+    return Blueprint(policy, catalogue, kinds)
+
+
+def _kind(settings: Settings, system: System) -> str:
+    """The kind of a system's database by its URL; where that is not known here, ``sql``."""
+    try:
+        url = make_url(settings.address(system.url, system.url_env))
+    except ConfigurationError:
+        return "sql"
+    return _KINDS.get(url.get_backend_name(), "sql")
+
+
+def build_defs(
+    config: Path,
+    resource_overrides: Mapping[str, Any] | None = None,
+    *,
+    environment: Mapping[str, str] = os.environ,
+) -> dg.Definitions:
+    """The definitions for the installation at ``config``.
+
+    ``resource_overrides`` replaces resources by key, for tests and for the command line.
+
+    Raises:
+        ConfigurationError: settings, policy or catalogue are wrong.
+    """
+    blueprint = read_blueprint(config, environment)
+    daily, forecast = daily_job(), forecast_job()
+    zone = blueprint.policy.time_zone
+    return dg.Definitions(
+        assets=[
+            *source_assets(blueprint),
+            *classification_assets(blueprint),
+            *archive_assets(blueprint),
+            *pseudonymisation_assets(blueprint),
+            *deletion_assets(blueprint),
+            *statistics_assets(blueprint),
+            *evidence_assets(),
+            *forecast_assets(blueprint),
+        ],
+        asset_checks=source_checks(blueprint),
+        jobs=[daily, forecast],
+        schedules=[daily_schedule(daily, zone), forecast_schedule(forecast, zone)],
+        sensors=[failure_sensor(daily)],
+        resources={
+            RETENTION: retention_resource(config, environment),
+            **(resource_overrides or {}),
+        },
+    )

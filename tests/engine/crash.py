@@ -1,0 +1,100 @@
+"""A process that dies at a chosen boundary, and what another one finds afterwards.
+
+A boundary is the moment before a statement, before a commit, or after it, on any engine: both
+sources and all five stores. From the crash on nothing can be written any more, since a dead
+process does not tidy up: ``finally`` blocks that try are refused too. Open transactions are
+rolled back, as the database does when a connection breaks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+import sqlalchemy as sa
+
+from retention.execution.work import Work
+from retention.installation import Installation
+from tests.engine.lives import AS_OF
+from tests.engine.small import LONG_AFTER, START, Small, stage_by_stage
+
+EVERYWHERE = -1
+"""Crash nowhere: only count."""
+
+
+class Crash(BaseException):
+    """The process is dead."""
+
+
+@dataclass
+class Crasher:
+    """Counts boundaries and raises ``Crash`` at number ``at``, and at all later ones."""
+
+    at: int = EVERYWHERE
+    passed: int = 0
+    dead: bool = False
+    stage: str = "begin"
+    places: list[str] = field(default_factory=list)
+    """The stage of each boundary passed."""
+
+    def boundary(self, *_: Any, **__: Any) -> None:
+        if self.dead:
+            raise Crash
+        self.places.append(self.stage)
+        if self.passed == self.at:
+            self.dead = True
+            raise Crash
+        self.passed += 1
+
+    def watch(self, engine: sa.Engine) -> None:
+        """Count on ``engine``."""
+        sa.event.listen(engine, "before_cursor_execute", self.boundary)
+        commit = engine.dialect.do_commit
+
+        def watched(connection: Any) -> None:
+            self.boundary()
+            commit(connection)
+            self.boundary()
+
+        engine.dialect.do_commit = watched  # type: ignore[method-assign]
+
+    def enter(self, stage: str, name: str, _work: Work) -> None:
+        self.stage = f"{stage} {name}".strip()
+
+
+@contextmanager
+def watched(small: Small, crasher: Crasher) -> Iterator[Installation]:
+    """The installation, opened, with every engine watched."""
+    with small.opened() as installation:
+        for _, engine in installation.stores.items():
+            crasher.watch(engine)
+        for system in installation.catalogue.systems:
+            crasher.watch(installation.sources.engine(system))
+        yield installation
+
+
+def run_until(
+    small: Small, at: int, *, as_of: date = AS_OF, attempt: int = 0
+) -> Crasher:
+    """Run, and die at boundary ``at``. The n-th attempt comes when earlier leases are over."""
+    crasher = Crasher(at)
+    with watched(small, crasher) as installation:
+        try:
+            work = small.begin(installation, as_of, START + attempt * LONG_AFTER)
+            stage_by_stage(work, before=crasher.enter)
+        except Crash:
+            pass
+    return crasher
+
+
+def boundaries(small: Small) -> list[str]:
+    """The stage of every boundary of a run that does not crash. ``small`` is used up."""
+    return run_until(small, EVERYWHERE).places
+
+
+def finish(small: Small, attempt: int, as_of: date = AS_OF) -> None:
+    """Run once more, to the end."""
+    small.run(as_of, start=START + attempt * LONG_AFTER)

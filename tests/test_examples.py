@@ -1,0 +1,536 @@
+"""The examples, on made-up data of the same shape and, where they are there, on the real ones.
+
+RETENTION_CHINOOK names a copy of Chinook's SQLite database, RETENTION_ACCESS_LOG one of the
+access log; the examples' READMEs say where both are had.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shutil
+import sqlite3
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from retention import ledger
+from retention.catalogue.drift import check_system
+from retention.encoding import encode
+from retention.execution import run
+from retention.execution.conservation import conservation
+from retention.execution.sealing import (
+    OWNER_PREFIX,
+    PSEUDONYMS,
+    record_token,
+    unseal_identity,
+    unseal_payload,
+)
+from retention.installation import Installation, open_installation
+from retention.keys import new_master_key
+from retention.planning.plan import DESTRUCTIVE, Plan, Transition
+from retention.policy.decide import Phase
+from retention.stores import archive, control, vault
+from retention.stores.open import STORE_NAMES
+
+HERE = Path(__file__).parent.parent
+EXAMPLES = HERE / "examples"
+TODAY = date(2026, 11, 24)
+DAYS = (date(2028, 1, 15), date(2030, 7, 1), date(2033, 3, 1))
+
+
+# --- what both examples need ---------------------------------------------------------------
+
+
+def put_up(name: str, folder: Path) -> Path:
+    """A copy of an example, as its README has one set it up; returns its ``retention.yaml``."""
+    place = folder / "examples" / name
+    place.mkdir(parents=True)
+    for file in ("catalogue.yaml", "retention.yaml"):
+        shutil.copy(EXAMPLES / name / file, place)
+    shutil.copytree(HERE / "policies", folder / "policies")
+    (place / "var").mkdir()
+    (place / "var" / "master.key").write_text(new_master_key(), encoding="utf-8")
+    return place / "retention.yaml"
+
+
+def executed(installation: Installation, as_of: date) -> tuple[Plan, run.Work]:
+    work = run.begin(
+        installation,
+        as_of,
+        today=max(TODAY, as_of),
+        clock=lambda: datetime.now(UTC),
+        run_id=run.new_run_id(),
+    )
+    run.run_all(work)
+    for name in installation.catalogue.clocked_tables():
+        assert conservation(work, name).sound
+    return work.plan, work
+
+
+def due(plan: Plan) -> int:
+    return sum(item.rows for item in plan.items)
+
+
+def phases(plan: Plan) -> dict[tuple[str, str], int]:
+    """Rows by table and phase, none of the tables left out."""
+    assert not plan.stopped
+    return {
+        (counts.table, phase): rows
+        for counts in plan.tables
+        for phase, rows in counts.phases.items()
+        if rows
+    }
+
+
+def real_file(variable: str) -> Path:
+    named = os.environ.get(variable)
+    if not named:
+        pytest.skip(f"{variable} is not set: the real data are not here")
+    return Path(named)
+
+
+# --- the Chinook shop ----------------------------------------------------------------------
+
+TABLES = ("Employee", "Track", "Customer", "Invoice", "InvoiceLine")
+
+
+def made_up_shop(path: Path) -> None:
+    """A small shop of Chinook's shape: the same columns and types, names and gaps as odd."""
+    with closing(sqlite3.connect(path)) as shop, shop:
+        shop.executescript(
+            """
+            CREATE TABLE Employee (EmployeeId INTEGER PRIMARY KEY, LastName NVARCHAR(20) NOT NULL);
+            CREATE TABLE Track (TrackId INTEGER PRIMARY KEY, Name NVARCHAR(200) NOT NULL);
+            CREATE TABLE Customer (
+                CustomerId INTEGER PRIMARY KEY, FirstName NVARCHAR(40) NOT NULL,
+                LastName NVARCHAR(20) NOT NULL, Company NVARCHAR(80), Address NVARCHAR(70),
+                City NVARCHAR(40), State NVARCHAR(40), Country NVARCHAR(40),
+                PostalCode NVARCHAR(10), Phone NVARCHAR(24), Fax NVARCHAR(24),
+                Email NVARCHAR(60) NOT NULL,
+                SupportRepId INTEGER REFERENCES Employee (EmployeeId));
+            CREATE TABLE Invoice (
+                InvoiceId INTEGER PRIMARY KEY,
+                CustomerId INTEGER NOT NULL REFERENCES Customer (CustomerId),
+                InvoiceDate DATETIME NOT NULL, BillingAddress NVARCHAR(70),
+                BillingCity NVARCHAR(40), BillingState NVARCHAR(40), BillingCountry NVARCHAR(40),
+                BillingPostalCode NVARCHAR(10), Total NUMERIC(10,2) NOT NULL);
+            CREATE TABLE InvoiceLine (
+                InvoiceLineId INTEGER PRIMARY KEY,
+                InvoiceId INTEGER NOT NULL REFERENCES Invoice (InvoiceId),
+                TrackId INTEGER NOT NULL REFERENCES Track (TrackId),
+                UnitPrice NUMERIC(10,2) NOT NULL, Quantity INTEGER NOT NULL);
+            CREATE INDEX IFK_InvoiceCustomerId ON Invoice (CustomerId);
+            CREATE INDEX IFK_InvoiceLineInvoiceId ON InvoiceLine (InvoiceId);
+            CREATE INDEX IFK_InvoiceLineTrackId ON InvoiceLine (TrackId);
+            INSERT INTO Employee VALUES (1, 'Park');
+            INSERT INTO Track VALUES (1, 'Für Elise'), (2, 'Águas de Março');
+            """
+        )
+        for number, bought in enumerate(PURCHASES, start=1):
+            gaps = (None, "", "  ", "Zoë & Fils")[number % 4]
+            street, rep = f"{number} Ullevålsveien", 1 if number % 2 else None
+            person = ("Luís", "D'Arc-Köhler", gaps, street, "Oslo", None, "Norway", gaps)
+            contact = (None, gaps, f"c{number}@example.org", rep)
+            shop.execute(_insert("Customer", 13), (number, *person, *contact))
+            for day in bought:
+                total = shop.execute("SELECT COUNT(*) FROM Invoice").fetchone()[0] + 1
+                billing = (street, "Oslo", gaps, "Norway", "0171", round(total * 0.99, 2))
+                shop.execute(_insert("Invoice", 9), (total, number, f"{day} 00:00:00", *billing))
+                for track in (1, 2):
+                    line = (2 * total + track - 2, total, track, 0.99, track)
+                    shop.execute(_insert("InvoiceLine", 5), line)
+
+
+PURCHASES: tuple[tuple[str, ...], ...] = (
+    ("2025-06-01", "2021-02-03"),  # the latest purchase is not the latest invoice
+    ("2025-01-15",),  # its three years end with 15 January 2028
+    ("2025-01-14", "2024-02-29"),  # ... with the day before
+    ("2025-07-01",),  # its five years end with 1 July 2030
+    ("2025-06-30",),
+    ("2023-01-15",),  # its five years end with 15 January 2028
+    ("2023-01-14", "2019-12-31", "2017-12-31"),  # the last one's ten years end in 2027
+)
+"""Each customer's days of purchase; invoices are numbered through."""
+
+
+def _insert(table: str, columns: int) -> str:
+    return f"INSERT INTO {table} VALUES ({', '.join('?' * columns)})"
+
+
+@dataclass(frozen=True)
+class Shop:
+    """An installation of the example, and its database as it was."""
+
+    installation: Installation
+    before: Path
+
+    def by_hand(self, as_of: date) -> dict[tuple[str, str], int]:
+        """What ``by_hand.sql`` says of the database as it was."""
+        with closing(sqlite3.connect(self.before)) as shop:
+            rows = shop.execute((EXAMPLES / "chinook" / "by_hand.sql").read_text(encoding="utf-8"))
+            return {
+                (f"shop.{table}", phase): number
+                for day, table, phase, number in rows
+                if day == as_of.isoformat()
+            }
+
+    def rows(self, table: str) -> dict[int, Mapping[str, Any]]:
+        """Every row of a governed table, by key, with its values as the database has them."""
+        found = self.installation.sources.table(f"shop.{table}")
+        with self.installation.sources.begin("shop") as connection:
+            rows = connection.execute(sa.select(found)).mappings()
+            return {row[f"{table}Id"]: dict(row) for row in rows}
+
+    def archived(self, table: str) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
+        """Every archived record unsealed, by token: its own columns, and its owner's."""
+        stores, keyring = self.installation.stores, self.installation.keyring
+        at, safe = archive.records, vault.records.c
+        with stores.archive.connect() as connection:
+            records = connection.execute(
+                sa.select(at).where(at.c.table_name == f"shop.{table}", at.c.settled.is_(True))
+            ).all()
+        with stores.vault.connect() as connection:
+            statement = sa.select(safe.record_token, safe.incarnation, safe.unit_id, safe.sealed)
+            sealed = {tuple(row[:3]): row.sealed for row in connection.execute(statement)}
+        keys = keyring.open_units(row.unit_id for row in records)
+        found: dict[str, tuple[dict[str, Any], dict[str, Any]]] = defaultdict(lambda: ({}, {}))
+        for row in records:
+            place = (row.record_token, row.incarnation, row.unit_id)
+            key = keys[row.unit_id]
+            values = unseal_payload(*place, key, row.payload)
+            values.pop(PSEUDONYMS, None)
+            if place in sealed:
+                values |= unseal_identity(*place, key, sealed[place])
+            own, owner = found[row.record_token]
+            for name, value in values.items():
+                part, short = (owner, name.removeprefix(OWNER_PREFIX)), name
+                if name.startswith(OWNER_PREFIX):
+                    part[0][part[1]] = value
+                else:
+                    assert short not in own, "a column is kept once"
+                    own[short] = value
+        return dict(found)
+
+
+@pytest.fixture(
+    params=[
+        "made up",
+        "real",
+        pytest.param("made up on postgresql", marks=pytest.mark.postgres),
+        pytest.param("real on postgresql", marks=pytest.mark.postgres),
+    ]
+)
+def shop(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shop]:
+    kind, _, server = request.param.partition(" on ")
+    before = tmp_path / "before.sqlite"
+    if kind == "real":
+        shutil.copyfile(real_file("RETENTION_CHINOOK"), before)
+    else:
+        made_up_shop(before)
+    config = put_up("chinook", tmp_path)
+    environment: dict[str, str] = {}
+    if server:
+        environment = _on_postgresql(before, request.getfixturevalue("postgres_url"))
+    else:
+        shutil.copyfile(before, config.parent / "var" / "chinook.sqlite")
+    installation = open_installation(config, environment)
+    yield Shop(installation, before)
+    installation.close()
+
+
+def _on_postgresql(source: Path, url: str) -> dict[str, str]:
+    """Copy the shop to one schema and leave another for the stores."""
+    reflected = sa.MetaData()
+    lite = sa.create_engine(f"sqlite:///{source}")
+    reflected.reflect(lite)
+    for column in (column for table in reflected.tables.values() for column in table.columns):
+        column.type = column.type.as_generic()
+    server = sa.create_engine(url)
+    with server.begin() as connection:
+        for schema in ("shop", "stores"):
+            connection.execute(sa.schema.DropSchema(schema, cascade=True, if_exists=True))
+            connection.execute(sa.schema.CreateSchema(schema))
+    server.dispose()
+    there = {name: f"{url}?options=-csearch_path%3D{name}" for name in ("shop", "stores")}
+    server = sa.create_engine(there["shop"])
+    reflected.create_all(server)
+    with lite.connect() as old, server.begin() as new:
+        for table in reflected.sorted_tables:
+            new.execute(table.insert(), [dict(row) for row in old.execute(sa.select(table)).mappings()])
+    server.dispose()
+    lite.dispose()
+    stores = {f"CHINOOK_{name.upper()}_URL": there["stores"] for name in STORE_NAMES}
+    return {"CHINOOK_URL": there["shop"], **stores}
+
+
+def test_the_catalogue_fits_the_shop(shop):
+    sources, catalogue = shop.installation.sources, shop.installation.catalogue
+    assert check_system(sources, catalogue, "shop") == []
+
+
+@pytest.mark.parametrize("as_of", DAYS, ids=str)
+def test_the_plan_counts_what_was_counted_by_hand(shop, as_of):
+    plan = run.plan_day(shop.installation, as_of)
+    assert phases(plan) == shop.by_hand(as_of)
+
+
+@pytest.mark.parametrize("as_of", DAYS, ids=str)
+def test_a_run_does_to_the_shop_what_its_plan_says_and_a_second_one_nothing(shop, as_of):
+    before = {table: shop.rows(table) for table in ("Customer", "Invoice", "InvoiceLine")}
+    expected = shop.by_hand(as_of)
+    plan, _ = executed(shop.installation, as_of)
+    assert due(plan) > 0
+    for table, rows in before.items():
+        name = f"shop.{table}"
+        left, kept = shop.rows(table), shop.archived(table)
+        disposed = plan.rows(Transition.dispose, name)
+        assert len(left) + len(kept) == len(rows) - disposed
+        if (name, Phase.expired) in expected or table != "InvoiceLine":
+            assert len(left) == expected.get((name, Phase.active), 0)
+            assert len(kept) == expected.get((name, Phase.archive), 0)
+    _assert_keys_hold(shop)
+    again, _ = executed(shop.installation, as_of)
+    assert due(again) == 0
+    assert ledger.verify(shop.installation.stores.control, None).problem is None
+
+
+def test_the_years_one_after_the_other_end_as_a_single_run_would(shop):
+    invoices = shop.rows("Invoice")
+    for as_of in DAYS:
+        executed(shop.installation, as_of)
+        expected = shop.by_hand(as_of)
+        for table in ("Customer", "Invoice"):
+            assert len(shop.rows(table)) == expected.get((f"shop.{table}", Phase.active), 0)
+            assert len(shop.archived(table)) == expected.get((f"shop.{table}", Phase.archive), 0)
+        _assert_keys_hold(shop)
+    with shop.installation.stores.control.connect() as connection:
+        at = control.accumulators.c
+        turnover = connection.execute(sa.select(at.rows, at.sums).where(at.name == "turnover")).all()
+    assert sum(rows for rows, _ in turnover) == len(invoices)
+    assert round(sum(float(sums["Total"]) for _, sums in turnover), 2) == round(
+        sum(float(row["Total"]) for row in invoices.values()), 2
+    )
+
+
+def _assert_keys_hold(shop: Shop) -> None:
+    """PostgreSQL refuses what would break a foreign key; SQLite is asked."""
+    engine = shop.installation.sources.engine("shop")
+    if engine.dialect.name == "sqlite":
+        with engine.connect() as connection:
+            assert connection.exec_driver_sql("PRAGMA foreign_key_check").all() == []
+
+
+@pytest.mark.parametrize("as_of", DAYS[:2], ids=str)
+def test_every_archived_row_can_be_put_back_exactly(shop, as_of):
+    before = {table: shop.rows(table) for table in ("Customer", "Invoice", "InvoiceLine")}
+    carried = shop.installation.catalogue.table("shop.Invoice").owner.carry
+    executed(shop.installation, as_of)
+    for table, rows in before.items():
+        keyring = shop.installation.keyring
+        tokens = {record_token(keyring, f"shop.{table}", (key,)): key for key in rows}
+        found = shop.archived(table)
+        assert found
+        for token, (own, owner) in found.items():
+            original = rows[tokens[token]]
+            # `encode` tells 1 from 1.0 and from Decimal(1), and an empty text from none
+            assert encode(own) == encode(original)
+            if table == "Invoice":
+                customer = before["Customer"][original["CustomerId"]]
+                assert encode(owner) == encode({name: customer[name] for name in carried})
+            else:
+                assert owner == {}
+
+
+def test_an_archived_invoice_says_nothing_in_clear(shop):
+    """Neither a name nor an address is found in what is written outside the shop itself."""
+    engine = shop.installation.sources.engine("shop")
+    if engine.dialect.name != "sqlite":
+        pytest.skip("looks into SQLite's files")
+    names = {
+        str(row[column]).encode()
+        for row in shop.rows("Customer").values()
+        for column in ("LastName", "Email", "Address")
+    }
+    executed(shop.installation, DAYS[1])
+    folder = Path(str(engine.url.database)).parent
+    for path in folder.iterdir():
+        if path.name != "chinook.sqlite" and path.is_file():
+            text = path.read_bytes()
+            assert not [name for name in names if name in text], path.name
+
+
+# --- the access log ------------------------------------------------------------------------
+
+LINES = rb"""
+192.0.2.1 - - [17/May/2015:10:05:03 +0000] "GET /index.html HTTP/1.1" 200 512 "-" "Mozilla/5.0"
+192.0.2.1 - anna [17/May/2015:21:59:59 +0000] "GET /a?q=anna%40example.org HTTP/1.1" 200 7 "http://search.example/?q=anna" "Mozilla/5.0 (\"quoted\")"
+192.0.2.2 - - [17/May/2015:22:00:00 +0000] "POST /form HTTP/1.0" 302 - "-" "curl/7.38"
+192.0.2.2 - - [18/May/2015:23:59:59 +0200] "HEAD / HTTP/2" 304 0 "-" "-"
+2001:db8::7 - - [19/May/2015:00:00:00 +0000] "GET /b HTTP/1.1" 404 12 "-" "Mozilla/5.0"
+2001:db8::7 - - [20/May/2015:21:05:00 +0000] "GET /c HTTP/1.1" 500 3 "-" "Mozilla/5.0"
+""".strip().splitlines()
+
+BAD_LINES = [
+    b'192.0.2.9 - - [20/May/2015:12:05:17 +0000] "GET /cut HTTP/1.1" 200 235 "-" "Mozi',
+    b'192.0.2.9 - - [31/Feb/2015:12:05:17 +0000] "GET / HTTP/1.1" 200 235 "-" "-"',
+    b'192.0.2.9 - - [20/Mai/2015:12:05:17 +0000] "GET / HTTP/1.1" 200 235 "-" "-"',
+    b'192.0.2.9 - - [20/May/2015:12:05:17] "GET / HTTP/1.1" 200 235 "-" "-"',
+    b'192.0.2.9 - - [20/May/2015:12:05:17 +0000] "\x16\x03\x01" 400 226 "-" "-"',
+    b'192.0.2.9 - - [20/May/2015:12:05:17 +0000] "GET /\xff HTTP/1.1" 200 235 "-" "-"',
+    b'192.0.2.9 - - [20/May/2015:12:05:17 +0000] "GET / HTTP/1.1" 200 235',
+    b"",
+]
+
+
+@pytest.fixture
+def loader(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    spec = importlib.util.spec_from_file_location("load", EXAMPLES / "access_log" / "load.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "load", module)  # where dataclasses look for themselves
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(params=["made up", "real"])
+def log(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    if request.param == "real":
+        return real_file("RETENTION_ACCESS_LOG")
+    path = tmp_path / "access.log"
+    path.write_bytes(b"\n".join(LINES) + b"\n")
+    return path
+
+
+@dataclass(frozen=True)
+class Log:
+    """An installation of the example, with the log loaded by its loader."""
+
+    installation: Installation
+    database: Path
+
+    def rows(self) -> list[dict[str, Any]]:
+        with closing(sqlite3.connect(self.database)) as connection:
+            connection.row_factory = sqlite3.Row
+            found = connection.execute("SELECT * FROM connections ORDER BY id")
+            return [dict(row) for row in found]
+
+    def by_hand(self) -> dict[date, dict[tuple[str, str], int]]:
+        """Phases by day, as ``by_hand.sql`` counts them in the log as it was loaded."""
+        found: dict[date, dict[tuple[str, str], int]] = defaultdict(dict)
+        statement = (EXAMPLES / "access_log" / "by_hand.sql").read_text(encoding="utf-8")
+        with closing(sqlite3.connect(self.database)) as connection:
+            for day, phase, number in connection.execute(statement):
+                found[date.fromisoformat(day)]["site.connections", phase] = number
+        return dict(found)
+
+
+@pytest.fixture
+def site(log: Path, loader: ModuleType, tmp_path: Path, capsys) -> Iterator[Log]:
+    config = put_up("access_log", tmp_path)
+    database = config.parent / "var" / "access_log.sqlite"
+    assert loader.main([str(log), str(database)]) == 0
+    capsys.readouterr()
+    installation = open_installation(config, {})
+    yield Log(installation, database)
+    installation.close()
+
+
+def test_bad_lines_are_left_out_and_named_by_number_only(loader, tmp_path, capsys):
+    path = tmp_path / "access.log"
+    path.write_bytes(b"\n".join([LINES[0], *BAD_LINES, LINES[1]]) + b"\n")
+    assert loader.main([str(path), str(tmp_path / "log.sqlite")]) == 0
+    out = capsys.readouterr().out
+    assert out == (
+        "2 lines loaded\n8 lines left out, not of the combined format: 2, 3, 4, 5, 6, 7, 8, 9\n"
+    )
+
+
+def test_a_line_is_read_field_by_field(loader):
+    assert loader.read_line(3, LINES[1]) == (
+        3, "192.0.2.1", "anna", "2015-05-17T21:59:59+00:00", "GET", "/a", "q=anna%40example.org",
+        200, 7, "http://search.example/?q=anna", r"Mozilla/5.0 (\"quoted\")",
+    )  # fmt: skip
+    assert loader.read_line(4, LINES[3]) == (
+        4, "192.0.2.2", None, "2015-05-18T23:59:59+02:00", "HEAD", "/", None, 304, 0, None, None,
+    )  # fmt: skip
+
+
+def test_loading_twice_is_refused_and_changes_nothing(loader, tmp_path, capsys):
+    path, database = tmp_path / "access.log", tmp_path / "log.sqlite"
+    path.write_bytes(LINES[0])
+    assert loader.main([str(path), str(database)]) == 0
+    assert loader.main([str(path), str(database)]) == 1
+    assert "already exists" in capsys.readouterr().err
+    with closing(sqlite3.connect(database)) as connection:
+        assert connection.execute("SELECT COUNT(*) FROM connections").fetchone() == (1,)
+
+
+def test_the_catalogue_fits_the_log(site):
+    assert check_system(site.installation.sources, site.installation.catalogue, "site") == []
+
+
+def test_the_log_is_pseudonymised_after_six_months_and_gone_after_twelve(site):
+    before = site.rows()
+    hand = site.by_hand()
+    addresses = {row["ip"] for row in before}
+    seen: Counter[str] = Counter()
+    for as_of, expected in sorted(hand.items()):
+        plan = run.plan_day(site.installation, as_of)
+        left = {key: rows for key, rows in expected.items() if key[1] != Phase.expired}
+        gone = expected.get(("site.connections", Phase.expired), 0)
+        here = phases(plan)
+        # what expired on an earlier day is not there any more
+        assert here.pop(("site.connections", Phase.expired), 0) == gone - seen["gone"]
+        assert here == left
+        done, _ = executed(site.installation, as_of)
+        assert done.digest == plan.digest
+        again, _ = executed(site.installation, as_of)
+        assert not [item for item in again.items if item.transition in DESTRUCTIVE]
+        seen["gone"] = gone
+        rows = site.rows()
+        assert len(rows) == len(before) - gone
+        clear = [row for row in rows if not row["ip"].startswith("psn")]
+        assert len(clear) == left.get(("site.connections", Phase.active), 0)
+        assert {row["id"]: row for row in clear}.items() <= {row["id"]: row for row in before}.items()
+        if as_of == date(2015, 11, 21):
+            _assert_nobody_is_left(site, before, addresses)
+    assert site.rows() == []
+    _assert_traffic_is_remembered(site, before)
+
+
+def _assert_nobody_is_left(site: Log, before: list[dict[str, Any]], addresses: set[str]) -> None:
+    """Each address has one pseudonym, other data are as before, and no byte names an address."""
+    now = {row["id"]: row for row in site.rows()}
+    pairs = {(row["ip"], now[row["id"]]["ip"]) for row in before}
+    assert len(pairs) == len(addresses) == len({token for _, token in pairs})
+    kept = ("id", "at", "method", "path", "status", "bytes")
+    for row in before:
+        assert {name: now[row["id"]][name] for name in kept} == {name: row[name] for name in kept}
+        for name in ("query", "referer", "user_agent"):
+            assert now[row["id"]][name] is None
+    names = {row["user_name"] for row in before} - {None}
+    wanted = b"|".join(re.escape(text.encode()) for text in sorted(addresses | names))
+    address = re.compile(rb"(?<![0-9a-zA-Z.:])(?:" + wanted + rb")(?![0-9a-zA-Z.:])")
+    for path in site.database.parent.iterdir():
+        if path.is_file():
+            assert not address.search(path.read_bytes()), path.name
+
+
+def _assert_traffic_is_remembered(site: Log, before: list[dict[str, Any]]) -> None:
+    """The accumulator counted each connection once, when it left."""
+    at = control.accumulators.c
+    with site.installation.stores.control.connect() as connection:
+        cells = connection.execute(sa.select(at.rows, at.sums).where(at.name == "traffic")).all()
+    assert sum(rows for rows, _ in cells) == len(before)
+    assert sum(int(sums["bytes"]) for _, sums in cells) == sum(row["bytes"] or 0 for row in before)
