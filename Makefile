@@ -59,7 +59,7 @@ unit: $(STAMP) ## the tests
 
 .PHONY: sweeps
 sweeps: $(STAMP) ## the property tests at length (some minutes)
-	$(BIN)/python -m pytest -p tests.sweep --timeout 3600 -m "hypothesis or slow"
+	HYPOTHESIS_PROFILE=sweep $(BIN)/python -m pytest --timeout 3600 -m "hypothesis or slow"
 
 .PHONY: crash-matrix
 crash-matrix: $(STAMP) ## stop a run at every statement, once and twice, and run it again

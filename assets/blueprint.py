@@ -66,5 +66,3 @@ class Blueprint:
         table = self.catalogue.table(name)
         tags = {"system": name.partition(".")[0], "role": str(table.role)}
         return tags | ({"subject": table.subject} if table.subject else {})
-
-

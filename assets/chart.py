@@ -19,13 +19,15 @@ def stacked_bars(
 
 
 def _svg(labels: Sequence[str], series: Mapping[str, Mapping[str, int]], title: str) -> str:
-    top = max((sum(found.get(label, 0) for found in series.values()) for label in labels), default=0)
+    top = max(
+        (sum(found.get(label, 0) for found in series.values()) for label in labels), default=0
+    )
     top = _round_up(top)
     space = _HEIGHT - _TOP - _BOTTOM
     step = (_WIDTH - _LEFT - 12) / max(1, len(labels))
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{_HEIGHT}" '
-        f'viewBox="0 0 {_WIDTH} {_HEIGHT}" font-family="sans-serif" font-size="11">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{_HEIGHT}"',
+        f' viewBox="0 0 {_WIDTH} {_HEIGHT}" font-family="sans-serif" font-size="11">',
         f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="#ffffff"/>',
     ]
     for quarter in range(5):

@@ -50,7 +50,7 @@ def _plan(blueprint: Blueprint) -> dg.AssetsDefinition:
             )
             made = work.plan
             for name, reason in made.stopped.items():
-                context.log.error(f"{name}: stopped: {reason}")
+                context.log.error("%s: stopped: %s", name, reason)
             found = {
                 "as_of": made.as_of.isoformat(),
                 "mode": str(installation.settings.mode),
@@ -99,9 +99,8 @@ def _classified(blueprint: Blueprint, name: TableName) -> dg.AssetsDefinition:
                 found["transitions"] = metadata.plan_by_transition(work.plan, [name])
             reason = work.journal.stopped().get(name)
             if reason:
-                context.log.error(f"{name}: stopped: {reason}")
+                context.log.error("%s: stopped: %s", name, reason)
                 found["stopped"] = reason
             return dg.MaterializeResult(metadata=found)
 
     return classified
-

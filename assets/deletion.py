@@ -10,9 +10,10 @@ import dagster as dg
 
 from assets import naming
 from assets.blueprint import Blueprint
-from assets.expectations import Equal, Zero, judged
+from assets.expectations import Check, Equal, Expected, Zero, evaluate, red
 from assets.stage import stage_asset
 from retention.catalogue.model import TableName
+from retention.errors import SourceError
 from retention.execution.conservation import conservation
 from retention.execution.work import Work
 from retention.settings import Mode
@@ -52,31 +53,31 @@ def _deleted(blueprint: Blueprint, name: TableName) -> dg.AssetsDefinition:
 
 
 def _conserved(name: TableName, work: Work, stopped: str | None) -> list[dg.AssetCheckResult]:
+    asset = naming.of_table("deleted", name)
     if stopped:
-        return [
-            dg.AssetCheckResult(
-                check_name=naming.ROWS_ARE_CONSERVED,
-                passed=False,
-                severity=dg.AssetCheckSeverity.ERROR,
-                description=f"stopped: {stopped}",
-            )
-        ]
-    found = conservation(work, name)
+        return [red(naming.ROWS_ARE_CONSERVED, asset, f"stopped: {stopped}")]
+    try:
+        found = conservation(work, name)
+    except SourceError as error:
+        return [red(naming.ROWS_ARE_CONSERVED, asset, str(error))]
     counts = found.counts
-    moved = counts.get("archived", 0) + counts.get("disposed", 0)
     kept = sum(number for what, number in counts.items() if what.startswith("skipped_"))
+    unexplained = max(0, found.due_left - found.explained)
+    backlog = work.allowance(name) is not None
     observing = work.installation.settings.mode is Mode.observe
-    expected = [
-        Equal("selected", "moved_or_skipped"),
-        Zero("still_at_source"),
-        Zero("not_once_in_archive"),
-        *([] if observing else [Zero("due_left_unexplained")]),
-    ]
-    frame = {
-        "selected": counts.get("selected", 0),
-        "moved_or_skipped": moved + kept,
-        "still_at_source": found.still_at_source,
-        "not_once_in_archive": found.not_once_in_archive,
-        "due_left_unexplained": max(0, found.due_left - found.explained),
-    }
-    return [judged(naming.ROWS_ARE_CONSERVED, frame, expected)]
+    expected: list[Expected] = [Equal("selected", "moved_or_skipped"), Zero("still_at_source"),
+                Zero("not_once_in_archive")]  # fmt: skip
+    if not (observing or backlog):
+        expected.append(Zero("due_and_left_without_a_reason"))
+    check = Check(
+        naming.ROWS_ARE_CONSERVED,
+        {
+            "selected": counts.get("selected", 0),
+            "moved_or_skipped": counts.get("archived", 0) + counts.get("disposed", 0) + kept,
+            "still_at_source": found.still_at_source,
+            "not_once_in_archive": found.not_once_in_archive,
+            "due_and_left_without_a_reason": unexplained,
+        },
+        expected,
+    )
+    return list(evaluate([check], asset))

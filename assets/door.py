@@ -5,11 +5,9 @@ to show; any other may quote a row, so only its kind and its place are passed on
 """
 
 import time
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
-from pathlib import Path
 from typing import Protocol
 
 import dagster as dg
@@ -20,15 +18,13 @@ from retention.execution.reporting import find_run
 from retention.execution.run import end, resume
 from retention.execution.work import Stopped, Work
 from retention.installation import Installation
+from retention.unexpected import EXIT_CODE as UNEXPECTED
+from retention.unexpected import unexpected_text
 
 EXIT_CODE = "exit_code"
 """The metadata key under which a failure says what the command line would exit with."""
 
-UNEXPECTED = 70
-"""The exit code of an error nobody foresaw."""
-
 _LOG_EVERY_SECONDS = 10.0
-_HERE = Path(__file__).parent.parent
 
 
 class Door(Protocol):
@@ -54,14 +50,8 @@ def failure(error: RetentionError) -> dg.Failure:
 
 def unexpected(error: BaseException) -> dg.Failure:
     """Kind and place of an error whose text may hold values of rows, and not its text."""
-    frames = traceback.extract_tb(error.__traceback__)
-    ours = [frame for frame in frames if Path(frame.filename).is_relative_to(_HERE)]
-    at = ours[-1] if ours else None
-    place = f" at {Path(at.filename).relative_to(_HERE)}:{at.lineno}" if at else ""
     return dg.Failure(
-        description=f"{type(error).__name__}{place}; its text may hold personal data and is not shown",
-        metadata={EXIT_CODE: UNEXPECTED},
-        allow_retries=False,
+        description=unexpected_text(error), metadata={EXIT_CODE: UNEXPECTED}, allow_retries=False
     )
 
 
@@ -123,7 +113,7 @@ def chunk_log(context: dg.AssetExecutionContext, door: Door) -> Callable[[str, s
         door.announce(stage, table, rows)
         rows_since += rows
         if time.monotonic() - last >= _LOG_EVERY_SECONDS:
-            context.log.info(f"{stage} {table}: {rows_since} more rows")
+            context.log.info("%s %s: %s more rows", stage, table, rows_since)
             last, rows_since = time.monotonic(), 0
 
     return report

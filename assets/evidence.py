@@ -10,7 +10,7 @@ import dagster as dg
 
 from assets import metadata, naming
 from assets.door import EXIT_CODE, Door, at_work
-from assets.expectations import Zero, judged
+from assets.expectations import Check, Zero, evaluate
 from retention import ledger
 from retention.errors import RunFailed
 from retention.execution.reporting import moved_in_run
@@ -81,7 +81,10 @@ def _closed(work: Work) -> tuple[metadata.Metadata, dg.AssetCheckResult]:
         "head": verified.head,
         "transitions": metadata.table(lines, ["table", "transition", "rows", "with dependants"]),
     }
-    check = judged(naming.CHAIN_HOLDS, {"faults": int(bool(verified.problem))}, [Zero("faults")])
-    if verified.problem:
-        check = check._replace(description=verified.problem)
-    return found, check
+    check = Check(
+        naming.CHAIN_HOLDS,
+        {"faults": int(verified.problem is not None)},
+        [Zero("faults")],
+        why=verified.problem,
+    )
+    return found, next(evaluate([check], naming.LEDGER))

@@ -1,4 +1,4 @@
-"""Great Expectations, on one line of counts.
+"""Great Expectations, on one line of counts for all checks of a step.
 
 The counts come from the source's own database, by the engine's own predicates; no row of a
 person is in the frame, so none can be in a result. Great Expectations takes seconds to
@@ -6,8 +6,8 @@ import, so it is imported where it is used.
 """
 
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -16,75 +16,95 @@ import dagster as dg
 
 @dataclass(frozen=True)
 class Zero:
-    """The column's count is zero."""
+    """The count is zero."""
 
-    column: str
+    count: str
 
-    @property
-    def says(self) -> str:
-        return f"{self.column} = 0"
+    def __str__(self) -> str:
+        return f"expected {self.count.replace('_', ' ')} = 0"
 
 
 @dataclass(frozen=True)
 class Equal:
-    """Two columns hold the same count."""
+    """Two counts are the same."""
 
-    column: str
+    count: str
     other: str
 
-    @property
-    def says(self) -> str:
-        return f"{self.column} = {self.other}"
+    def __str__(self) -> str:
+        return f"expected {self.count.replace('_', ' ')} = {self.other.replace('_', ' ')}"
 
 
 Expected = Zero | Equal
 
 
-def failed(frame: Mapping[str, int], expected: Sequence[Expected]) -> list[Expected]:
-    """The expectations that the one line ``frame`` does not meet."""
+@dataclass(frozen=True)
+class Check:
+    """A check: named counts, and what is expected of them."""
+
+    name: str
+    counts: Mapping[str, int]
+    expected: Sequence[Expected]
+    severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR
+    why: str | None = None
+    """What to say where it fails, in place of the expectation."""
+    more: Mapping[str, Any] = field(default_factory=dict)
+    """Further metadata."""
+
+
+def evaluate(checks: Sequence[Check], asset: dg.AssetKey) -> Iterator[dg.AssetCheckResult]:
+    """Put all checks to Great Expectations at once, and tell how each came out."""
+    outcomes = _outcomes(checks)
+    for check in checks:
+        faults = [item for item in check.expected if not outcomes[check.name, item]]
+        yield dg.AssetCheckResult(
+            asset_key=asset,
+            check_name=check.name,
+            passed=not faults,
+            severity=check.severity,
+            description=(check.why or "; ".join(map(str, faults))) if faults else None,
+            metadata={**{name: int(n) for name, n in check.counts.items()}, **check.more},
+        )
+
+
+def red(name: str, asset: dg.AssetKey, why: str) -> dg.AssetCheckResult:
+    """A check that could not be made, which counts as failed."""
+    return dg.AssetCheckResult(
+        asset_key=asset,
+        check_name=name,
+        passed=False,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=why,
+    )
+
+
+def _outcomes(checks: Sequence[Check]) -> dict[tuple[str, Expected], bool]:
     import great_expectations as gx  # noqa: PLC0415 - seconds to import
     import pandas as pd  # noqa: PLC0415 - comes with it
 
-    assert expected, "a check without an expectation cannot fail"
+    places = [(check.name, item) for check in checks for item in check.expected]
     suite = gx.ExpectationSuite(
-        name="counts", expectations=[_expectation(gx, item) for item in expected]
+        name="counts",
+        expectations=[
+            _expectation(gx, name, item, str(number)) for number, (name, item) in enumerate(places)
+        ],
     )
-    batch = _batches().get_batch({"dataframe": pd.DataFrame([dict(frame)])})
+    line = {f"{check.name}.{name}": n for check in checks for name, n in check.counts.items()}
+    batch = _batches().get_batch({"dataframe": pd.DataFrame([line])})
     result = batch.validate(suite, result_format="BOOLEAN_ONLY")
-    outcomes = {
-        (outcome.expectation_config.kwargs.get("column")
-         or outcome.expectation_config.kwargs["column_A"]): bool(outcome.success)
-        for outcome in result.results
-    }  # fmt: skip
-    return [item for item in expected if not outcomes[item.column]]
+    found = {item.expectation_config.meta["place"]: bool(item.success) for item in result.results}
+    return {place: found[str(number)] for number, place in enumerate(places)}
 
 
-def judged(
-    check: str,
-    frame: Mapping[str, int],
-    expected: Sequence[Expected],
-    *,
-    severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR,
-    **more: Any,
-) -> dg.AssetCheckResult:
-    """The check's result, with the counts as metadata and what failed as its description."""
-    faults = failed(frame, expected)
-    return dg.AssetCheckResult(
-        check_name=check,
-        passed=not faults,
-        severity=severity,
-        description="; ".join(f"expected {fault.says}" for fault in faults) or None,
-        metadata={**{name: int(number) for name, number in frame.items()}, **more},
-    )
-
-
-def _expectation(gx: Any, item: Expected) -> Any:
+def _expectation(gx: Any, check: str, item: Expected, place: str) -> Any:
     if isinstance(item, Equal):
         return gx.expectations.ExpectColumnPairValuesToBeEqual(
-            column_A=item.column, column_B=item.other
+            column_A=f"{check}.{item.count}",
+            column_B=f"{check}.{item.other}",
+            meta={"place": place},
         )
     return gx.expectations.ExpectColumnValuesToBeBetween(
-        column=item.column, min_value=0, max_value=0
+        column=f"{check}.{item.count}", min_value=0, max_value=0, meta={"place": place}
     )
 
 

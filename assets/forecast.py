@@ -29,9 +29,7 @@ def forecast_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
             "new happens; upper bounds, by local evidence. (Échéances à venir.)"
         ),
     )
-    def foreseen(
-        context: dg.AssetExecutionContext, retention: dg.ResourceParam[Door]
-    ) -> dg.MaterializeResult:
+    def foreseen(retention: dg.ResourceParam[Door]) -> dg.MaterializeResult:
         with safe_errors():
             installation = retention.installation()
             day = retention.day()
@@ -48,7 +46,9 @@ def forecast_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
             return dg.MaterializeResult(
                 metadata={
                     "as_of": day.isoformat(),
-                    "leave_the_active_base": sum(sum(found.values()) for found in by_table.values()),
+                    "leave_the_active_base": sum(
+                        sum(found.values()) for found in by_table.values()
+                    ),
                     "chart": dg.MetadataValue.md(stacked_bars(months, by_table)),
                     "by_month": metadata.table(lines, ["month", *by_table]),
                 }

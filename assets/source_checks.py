@@ -11,12 +11,13 @@ import dagster as dg
 from assets import metadata, naming
 from assets.blueprint import Blueprint
 from assets.door import Door, safe_errors
-from assets.expectations import Equal, Zero, failed, judged
+from assets.expectations import Check, Equal, Zero, evaluate, red
 from retention.catalogue.findings import Finding
 from retention.catalogue.model import TableName
 from retention.errors import SourceError
-from retention.installation import Installation
 from retention.planning.quality import quality
+
+_ERROR, _WARN = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
 
 _ABOUT = {
     naming.KEYS_ARE_SOUND: "Every row has a key, and no two rows the same.",
@@ -46,56 +47,48 @@ def _checks(name: TableName) -> dg.AssetChecksDefinition:
     def check(retention: dg.ResourceParam[Door]) -> Iterator[dg.AssetCheckResult]:
         with safe_errors():
             try:
-                results = list(_look(retention.installation(), name, retention))
+                checks = _look(retention, name)
             except SourceError as error:
-                results = [_red(check_name, str(error)) for check_name in _ABOUT]
-        for result in results:
-            yield result._replace(asset_key=key)
+                results = [red(check, key, str(error)) for check in _ABOUT]
+            else:
+                results = list(evaluate(checks, key))
+        yield from results
 
     return check
 
 
-def _look(
-    installation: Installation, name: TableName, door: Door
-) -> Iterator[dg.AssetCheckResult]:
+def _look(door: Door, name: TableName) -> list[Check]:
+    installation = door.installation()
     drift = door.drift(name.partition(".")[0]).of(name)
-    yield _by_findings(naming.SCHEMA_IS_ANNOTATED, drift.schema)
-    yield _by_findings(naming.FOREIGN_KEYS_ARE_DECLARED, drift.foreign_keys)
     found = quality(installation, name, door.day())
-    yield judged(
-        naming.KEYS_ARE_SOUND,
-        {"rows": found.rows, "distinct_keys": found.distinct_keys, "null_keys": found.null_keys},
-        [Equal("distinct_keys", "rows"), Zero("null_keys")],
-    )
-    too_many = found.bad_share > installation.settings.max_review_share
-    yield judged(
-        naming.EVENTS_ARE_SOUND,
-        {"unreadable_dates": found.unreadable_dates, "future_dates": found.future_dates},
-        [Zero("unreadable_dates"), Zero("future_dates")],
-        severity=dg.AssetCheckSeverity.ERROR if too_many else dg.AssetCheckSeverity.WARN,
-        rows=found.rows,
-        share=round(found.bad_share, 6),
-        allowed_share=installation.settings.max_review_share,
-    )
+    allowed = installation.settings.max_review_share
+    return [
+        Check(
+            naming.KEYS_ARE_SOUND,
+            {"rows": found.rows, "keys": found.distinct_keys, "null_keys": found.null_keys},
+            [Equal("keys", "rows"), Zero("null_keys")],
+        ),
+        Check(
+            naming.EVENTS_ARE_SOUND,
+            {"rows_with_unreadable_dates": found.unreadable_dates,
+             "rows_with_future_dates": found.future_dates},
+            [Zero("rows_with_unreadable_dates"), Zero("rows_with_future_dates")],
+            severity=_WARN if found.bad_share <= allowed else _ERROR,
+            more={"rows": found.rows, "share": round(found.bad_share, 6), "allowed_share": allowed},
+        ),
+        _of_findings(naming.SCHEMA_IS_ANNOTATED, drift.schema),
+        _of_findings(naming.FOREIGN_KEYS_ARE_DECLARED, drift.foreign_keys),
+    ]  # fmt: skip
 
 
-def _by_findings(check: str, findings: Sequence[Finding]) -> dg.AssetCheckResult:
+def _of_findings(check: str, findings: Sequence[Finding]) -> Check:
     errors = [finding for finding in findings if finding.severity == "error"]
-    frame = {"errors": len(errors), "warnings": len(findings) - len(errors)}
-    expected = [Zero("errors"), Zero("warnings")]
-    faults = failed(frame, expected)
     lines = [{"place": f.place, "severity": f.severity, "problem": f.problem} for f in findings]
-    more = {"findings": metadata.table(lines, lines[0])} if lines else {}
-    return dg.AssetCheckResult(
-        check_name=check,
-        passed=not faults,
-        severity=dg.AssetCheckSeverity.ERROR if errors else dg.AssetCheckSeverity.WARN,
-        description=str((errors or findings)[0]) if findings else None,
-        metadata={**frame, **more},
-    )
-
-
-def _red(check: str, why: str) -> dg.AssetCheckResult:
-    return dg.AssetCheckResult(
-        check_name=check, passed=False, severity=dg.AssetCheckSeverity.ERROR, description=why
+    return Check(
+        check,
+        {"errors": len(errors), "warnings": len(findings) - len(errors)},
+        [Zero("errors"), Zero("warnings")],
+        severity=_ERROR if errors else _WARN,
+        why=str([*errors, *findings][0]) if findings else None,
+        more={"findings": metadata.table(lines, lines[0])} if lines else {},
     )

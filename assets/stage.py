@@ -62,7 +62,7 @@ def stage_asset(
             }
             reason = work.journal.stopped().get(name)
             if reason:
-                context.log.error(f"{name}: stopped: {reason}")
+                context.log.error("%s: stopped: %s", name, reason)
                 found["stopped"] = reason
             return dg.MaterializeResult(metadata=found, check_results=checks(work, reason))
 

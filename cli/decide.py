@@ -36,8 +36,8 @@ def decide(
     """Decide on facts given as JSON lines on standard input.
 
     A line has the keys id, as_of, purposes and events, and may have flags (legal_hold,
-    restricted) and location (active, pseudonymised, archive); expected is passed over. For
-    each line the answer is one line with id, phase, action, changes_on and live_purposes. A
+    restricted), location (active, pseudonymised, archive) and uncovered (true where data are
+    held for which the policy has no duration); expected is passed over. For each line the answer is one line with id, phase, action, changes_on and live_purposes. A
     line that cannot be answered is named on standard error, the others are answered, and the
     exit code is 1. No database is needed. The answer is always JSON.
     """
@@ -84,7 +84,12 @@ def answer(lines: Iterable[bytes], policy_path: Path, *, strict: bool) -> bool:
         try:
             case = read_case(_text(line), policy, doubt)
             decision = decide_on(
-                case.purposes, case.facts, case.as_of, location=case.location, held=case.held
+                case.purposes,
+                case.facts,
+                case.as_of,
+                location=case.location,
+                held=case.held,
+                uncovered=case.uncovered,
             )
         except UnicodeDecodeError:
             sound = _refuse(number, "it is not UTF-8 text")

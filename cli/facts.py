@@ -17,7 +17,7 @@ from retention.policy.calendar import parse_day, zone
 from retention.policy.decide import Contract, Facts, Location
 from retention.policy.table import Policy, Purpose
 
-KEYS = ("id", "as_of", "purposes", "events", "flags", "location", "expected")
+KEYS = ("id", "as_of", "purposes", "events", "flags", "location", "uncovered", "expected")
 FLAGS = ("legal_hold", "restricted")
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -46,6 +46,7 @@ class Case:
     facts: Facts
     location: Location
     held: bool
+    uncovered: bool
 
 
 Doubt = Callable[[str], None]
@@ -70,6 +71,7 @@ def read_case(line: str, policy: Policy, doubt: Doubt) -> Case:
         facts=_facts(_required(data, "events"), policy, doubt),
         location=_location(data.get("location", Location.active)),
         held=_held(data.get("flags")),
+        uncovered=_uncovered(data.get("uncovered", False)),
     )
 
 
@@ -147,6 +149,13 @@ def _held(value: Any) -> bool:
         if not isinstance(flag, bool):
             raise BadLine(f"flag '{name}' is neither true nor false")
     return any(value.values())
+
+
+def _uncovered(value: Any) -> bool:
+    """Whether data are held for which the policy has no duration."""
+    if not isinstance(value, bool):
+        raise BadLine("'uncovered' is neither true nor false")
+    return value
 
 
 def _facts(value: Any, policy: Policy, doubt: Doubt) -> Facts:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cli.output import prose, say, show_table
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 DONE = ("archived", "pseudonymised", "cleared", "disposed", "expired")
 SKIPPED = "skipped_"
+ALWAYS_SHOWN = ("skipped_held", "skipped_review")
+HEADINGS = {"expired": "expired\nunits", "with_dependants": "left with\ndependants"}
 STAGES: tuple[Stage, ...] = ("move", "pseudonymise", "expire")
 
 
@@ -73,30 +76,33 @@ def _known(counts: Counter[str]) -> dict[str, int]:
     return shown | {name: counts[name] for name in skipped}
 
 
-def show_outcome(report: Outcome) -> None:
-    """What happened, as a table, and which trees were stopped."""
-    reasons = sorted({n for counts in report.tables.values() for n in counts if SKIPPED in n})
-    used = [name for name in reasons if any(c.get(name) for c in report.tables.values())]
-    names: list[str] = [*DONE, "with_dependants", *used]
-    columns = ["table", *(_heading(name) for name in names)]
-    rows: list[list[Any]] = [
-        [name, *(counts.get(column, 0) for column in names)]
-        for name, counts in report.tables.items()
-    ]
-    title = f"Run of {report.as_of}: {report.status}"
-    if report.mode == "observe":
+def show_outcome(found: Outcome) -> None:
+    """What happened, as tables, and which trees were stopped."""
+    title = f"Run of {found.as_of}: {found.status}"
+    if found.mode == "observe":
         say(f"{title} (mode observe: nothing was touched)")
-        return
-    show_table(title, columns, rows, numbers=len(names))
+    else:
+        _show_counts(title, found, (*DONE, "with_dependants", *ALWAYS_SHOWN))
+        reasons = {name for counts in found.tables.values() for name in counts if counts[name]}
+        left = sorted(
+            name for name in reasons if name.startswith(SKIPPED) and name not in ALWAYS_SHOWN
+        )
+        if left:
+            _show_counts("Looked at and left as they are, by reason", found, left)
     by_reason: dict[str, list[str]] = {}
-    for name, why in report.stopped.items():
+    for name, why in found.stopped.items():
         by_reason.setdefault(why, []).append(name)
     for why, stopped in by_reason.items():
         prose(f"Stopped: {', '.join(stopped)}", f"  because {why}")
 
 
+def _show_counts(title: str, found: Outcome, names: Sequence[str]) -> None:
+    rows = [
+        [table, *(counts.get(name, 0) for name in names)] for table, counts in found.tables.items()
+    ]
+    columns = ["table", *(HEADINGS.get(name) or _heading(name) for name in names)]
+    show_table(title, columns, rows, numbers=len(names))
+
+
 def _heading(name: str) -> str:
-    if name.startswith(SKIPPED):
-        reason = name.removeprefix(SKIPPED).replace("_", " ")
-        return reason if reason in ("held", "review") else f"skipped: {reason}"
-    return {"with_dependants": "with dependants", "expired": "expired units"}.get(name, name)
+    return name.removeprefix(SKIPPED).replace("_", "\n", 1).replace("_", " ")

@@ -11,10 +11,9 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import dagster as dg
 from dagster import DagsterEventType, DagsterInstance
 
-from assets.door import EXIT_CODE, UNEXPECTED
+from assets.door import EXIT_CODE
 from pipelines.build import build_defs
 from pipelines.jobs import AS_OF, DAILY, run_config
 from pipelines.resources import RETENTION, OnEvent, retention_resource
@@ -25,6 +24,7 @@ from retention.execution.reporting import find_run, moved_in_run
 from retention.installation import Installation
 from retention.planning.plan import Transition
 from retention.settings import read_settings
+from retention.unexpected import EXIT_CODE as UNEXPECTED
 
 _OUR_DAGSTER_YAML = Path(__file__).parent.parent / "dagster.yaml"
 _NO_TELEMETRY = "telemetry:\n  enabled: false\n"
@@ -95,11 +95,12 @@ def run_daily(
         installation = door.installation()
         if not outcome.success:
             close_broken(installation, outcome.run_id, door.now, "the run ended early")
-        return _result(installation, outcome.success, outcome.run_id, failures)
+        return _result(installation, outcome.run_id, failures, success=outcome.success)
     except Exception:  # noqa: BLE001 - what went wrong is in `failures` already
         return LaunchResult(
-            False, _code(failures), outcome.run_id, None, None, _texts(failures), (), 0
-        )
+            success=False, exit_code=_code(failures), run_id=outcome.run_id, as_of=None,
+            plan_digest=None, failures=_texts(failures), tables=(), units_expired=0,
+        )  # fmt: skip
     finally:
         door.close()
 
@@ -129,7 +130,9 @@ def _failures(outcome: Any) -> Iterator[tuple[str, int]]:
                 yield given.description, int(code.value) if code else UNEXPECTED
             else:
                 yield f"step {event.step_key} failed unexpectedly", UNEXPECTED
-        elif event.event_type is DagsterEventType.RUN_FAILURE and not outcome.get_failed_step_keys():
+        elif (
+            event.event_type is DagsterEventType.RUN_FAILURE and not outcome.get_failed_step_keys()
+        ):
             yield "the run could not be started; Dagster's log says more", UNEXPECTED
 
 
@@ -142,7 +145,7 @@ def _texts(failures: list[tuple[str, int]]) -> tuple[str, ...]:
 
 
 def _result(
-    installation: Installation, success: bool, run_id: str, failures: list[tuple[str, int]]
+    installation: Installation, run_id: str, failures: list[tuple[str, int]], *, success: bool
 ) -> LaunchResult:
     found = find_run(installation.stores.control, run_id)
     return LaunchResult(
@@ -161,9 +164,7 @@ def _result(
     )
 
 
-def _summaries(
-    installation: Installation, run_id: str, digest: str
-) -> tuple[TableSummary, ...]:
+def _summaries(installation: Installation, run_id: str, digest: str) -> tuple[TableSummary, ...]:
     engine = installation.stores.control
     plan = load_plan(engine, digest)
     done = {(item.table, item.transition): item.rows for item in moved_in_run(engine, run_id)}
@@ -188,5 +189,3 @@ def _summaries(
             )
         )
     return tuple(summaries)
-
-

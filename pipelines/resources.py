@@ -82,12 +82,10 @@ class RetentionResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         """
         if system not in self._drift:
             installation = self.installation()
-            self._drift[system] = drift_report(
-                installation.sources, installation.catalogue, system
-            )
+            self._drift[system] = drift_report(installation.sources, installation.catalogue, system)
         return self._drift[system]
 
-    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002
         """Close the installation's connections."""
         self.close()
 

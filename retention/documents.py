@@ -23,6 +23,19 @@ class StrictModel(BaseModel):
 
 
 Place = tuple[str | int, ...]
+
+
+class Misplaced(ValueError):
+    """A fault that a validator found further down than where it stands.
+
+    ``place`` is the way from the validated model down to the fault.
+    """
+
+    def __init__(self, place: Place, message: str) -> None:
+        super().__init__(message)
+        self.place = place
+
+
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -46,7 +59,11 @@ def read_document(path: Path, model: type[M]) -> M:
 
 
 def _parse(path: Path, text: str) -> tuple[Any, dict[Place, int]]:
-    loader = yaml.SafeLoader(text)
+    try:
+        loader = yaml.SafeLoader(text)
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, int(error.position)) + 1
+        raise ConfigurationError(f"{path}:{line}: not valid YAML: {error.reason}") from None
     try:
         root = loader.get_single_node()
         lines: dict[Place, int] = {}
@@ -64,8 +81,18 @@ def _parse(path: Path, text: str) -> tuple[Any, dict[Place, int]]:
         loader.dispose()
 
 
-def _note_lines(path: Path, node: yaml.Node, place: Place, lines: dict[Place, int]) -> None:
-    lines.setdefault(place, node.start_mark.line + 1)
+def _note_lines(
+    path: Path,
+    node: yaml.Node,
+    place: Place,
+    lines: dict[Place, int],
+    above: frozenset[int] = frozenset(),
+) -> None:
+    line = node.start_mark.line + 1
+    if id(node) in above:
+        raise ConfigurationError(f"{path}:{line}: {_dotted(place)}: an alias inside its own anchor")
+    above = above | {id(node)}
+    lines.setdefault(place, line)
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key, value in node.value:
@@ -75,15 +102,17 @@ def _note_lines(path: Path, node: yaml.Node, place: Place, lines: dict[Place, in
                 raise ConfigurationError(f"{path}:{line}: {_dotted((*place, name))}: given twice")
             seen.add(name)
             lines[(*place, name)] = line
-            _note_lines(path, value, (*place, name), lines)
+            _note_lines(path, value, (*place, name), lines, above)
     elif isinstance(node, yaml.SequenceNode):
         for index, value in enumerate(node.value):
-            _note_lines(path, value, (*place, index), lines)
+            _note_lines(path, value, (*place, index), lines, above)
 
 
 def _problems(path: Path, error: ValidationError, lines: dict[Place, int]) -> Iterator[str]:
-    for fault in error.errors(include_url=False, include_context=False):
-        place = _known_place(tuple(fault["loc"]), lines)
+    for fault in error.errors(include_url=False):
+        cause = fault.get("ctx", {}).get("error")
+        further = cause.place if isinstance(cause, Misplaced) else ()
+        place = _known_place((*fault["loc"], *further), lines)
         message = fault["msg"].removeprefix("Value error, ")
         if fault["type"] == "extra_forbidden":
             message = "unknown key"

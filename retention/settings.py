@@ -78,11 +78,23 @@ class Backlog(StrictModel):
 
 
 class SystemPace(StrictModel):
-    """How a system may be worked on: hours of the day (policy zone) and rows a second."""
+    """How a system may be worked on: hours of the day (policy zone) and rows a second.
+
+    A chunk is begun from ``window_from`` o'clock until before ``window_to``; 22 to 6 goes
+    over midnight. What is not done by then is left to the next run.
+    """
 
     window_from: int | None = Field(default=None, ge=0, le=23)
     window_to: int | None = Field(default=None, ge=0, le=24)
     rows_per_second: int | None = Field(default=None, ge=1)
+
+    @model_validator(mode="after")
+    def _whole_window(self) -> Self:
+        if (self.window_from is None) != (self.window_to is None):
+            raise ValueError("give both 'window_from' and 'window_to', or neither")
+        if self.window_from is not None and self.window_from == self.window_to:
+            raise ValueError("a window from an hour to the same hour is never open")
+        return self
 
 
 class Settings(StrictModel):

@@ -28,6 +28,7 @@ def column_problems(
         for problem in (
             *_category_problems(column, policy),
             *_purpose_problems(column, clock, tuple(allowed)),
+            *_dependant_problems(catalogue, name, column),
             *(_in_place_problems(table, column) if in_place else ()),
         ):
             yield place, problem
@@ -126,6 +127,15 @@ def _purpose_problems(column: Column, clock: TableName, allowed: tuple[str, ...]
     for purpose in column.purposes:
         if purpose not in allowed:
             yield f"{clock} is not held for purpose '{purpose}'"
+
+
+def _dependant_problems(catalogue: Catalogue, name: TableName, column: Column) -> Iterator[str]:
+    """A dependant has no clock by which one of its columns could go before its owner."""
+    if catalogue.table(name).role is Role.dependant and is_cleared(catalogue, name, column):
+        yield (
+            "fewer purposes than its owner's would clear it early; give the table 'purposes' of "
+            "its own, so that it has a clock"
+        )
 
 
 def _in_place_problems(table: Table, column: Column) -> Iterator[str]:

@@ -23,7 +23,7 @@ from retention.catalogue.declarations import (
     PurposeCondition,
     Reference,
 )
-from retention.documents import StrictModel, read_document
+from retention.documents import Misplaced, Place, StrictModel, read_document
 from retention.policy.table import TimeZone
 
 TableName = NewType("TableName", str)
@@ -190,7 +190,7 @@ class Catalogue(StrictModel):
         for label, link in self.links.items():
             for end in (link.near, link.far):
                 if end not in known:
-                    raise ValueError(f"link '{label}': there is no column {end}")
+                    raise Misplaced(("links", label), f"there is no column {end}")
         self._refuse_owner_cycles()
         return self
 
@@ -200,24 +200,31 @@ class Catalogue(StrictModel):
         for reference in table.pointers:
             target = tables.get(reference.table)
             if target is None:
-                raise ValueError(f"{name}: refers to '{reference.table}', not a table of {system}")
+                raise Misplaced(
+                    _place(name), f"refers to '{reference.table}', not a table of {system}"
+                )
             if len(reference.via) != len(target.key):
-                raise ValueError(
-                    f"{name}: 'via' must name as many columns as the key of '{reference.table}'"
+                raise Misplaced(
+                    _place(name),
+                    f"'via' must name as many columns as the key of '{reference.table}'",
                 )
         if table.owner:
             unknown = set(table.owner.carry) - set(tables[table.owner.table].columns)
             if unknown:
-                raise ValueError(f"{name}: carries '{min(unknown)}', unknown to its owner")
+                raise Misplaced(_place(name), f"carries '{min(unknown)}', unknown to its owner")
 
     def _check_source(self, name: TableName, kind: str, source: EventSource) -> None:
         system = name.partition(".")[0]
         if source.link is not None:
             link = self.links.get(source.link)
             if link is None:
-                raise ValueError(f"{name}: event '{kind}' names link '{source.link}', not declared")
+                raise Misplaced(
+                    _place(name), f"event '{kind}' names link '{source.link}', not declared"
+                )
             if link.near_table != name:
-                raise ValueError(f"{name}: link '{source.link}' does not start from this table")
+                raise Misplaced(
+                    _place(name), f"link '{source.link}' does not start from this table"
+                )
             base, system = link.far_table, link.far_table.partition(".")[0]
         else:
             base = name
@@ -225,16 +232,18 @@ class Catalogue(StrictModel):
         target_name = source.table or base.partition(".")[2]
         target = far.get(target_name)
         if target is None:
-            raise ValueError(f"{name}: event '{kind}': there is no table {system}.{target_name}")
+            raise Misplaced(
+                _place(name), f"event '{kind}': there is no table {system}.{target_name}"
+            )
         owner = f"{system}.{target.owner.table}" if target.owner else None
         if source.table and base not in (f"{system}.{source.table}", owner):
-            raise ValueError(
-                f"{name}: event '{kind}': {system}.{source.table} is not owned by {base}"
+            raise Misplaced(
+                _place(name), f"event '{kind}': {system}.{source.table} is not owned by {base}"
             )
         for column in source.columns:
             if column not in target.columns:
-                raise ValueError(
-                    f"{name}: event '{kind}': no column {system}.{target_name}.{column}"
+                raise Misplaced(
+                    _place(name), f"event '{kind}': no column {system}.{target_name}.{column}"
                 )
 
     def _refuse_owner_cycles(self) -> None:
@@ -242,7 +251,7 @@ class Catalogue(StrictModel):
             seen, at = [name], self.owner_of(name)
             while at:
                 if at in seen:
-                    raise ValueError(f"{name}: the chain of owners goes round in a circle")
+                    raise Misplaced(_place(name), "the chain of owners goes round in a circle")
                 seen.append(at)
                 at = self.owner_of(at)
 
@@ -335,6 +344,11 @@ class Catalogue(StrictModel):
         for name in names:
             visit(name)
         return order
+
+
+def _place(name: TableName) -> Place:
+    system, _, table = name.partition(".")
+    return ("systems", system, "tables", table)
 
 
 def read_catalogue(path: Path) -> Catalogue:

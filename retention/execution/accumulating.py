@@ -54,10 +54,12 @@ def _coordinate(row: TreeRow, dimension: Dimension) -> str | None:
 
 
 def _number(value: Any) -> str:
+    """What a value adds to a sum: nothing where it is no number, or not a finite one."""
     try:
-        return str(Decimal(str(value))) if value is not None else "0"
+        number = Decimal(str(value)) if value is not None else Decimal(0)
     except InvalidOperation:
         return "0"
+    return str(number) if number.is_finite() else "0"
 
 
 def accumulate(connection: Connection, increments: Iterable[Increment]) -> None:

@@ -52,7 +52,7 @@ def archive_table(work: Work, name: TableName) -> Counter[str]:
     allowance = work.allowance(name)
     counts: Counter[str] = Counter(chunks=0, candidates=0, copies=0)
     after: Key | None = None
-    while allowance is None or allowance > 0:
+    while (allowance is None or allowance > 0) and work.window_open(name):
         work.between_chunks()
         size = work.chunk_rows if allowance is None else min(work.chunk_rows, allowance)
         with work.installation.sources.begin(bound.system) as connection:
@@ -106,17 +106,20 @@ def _carried(
     declared = bound.table.owner
     if declared is None or not declared.carry or bound.owner is None:
         return {}
-    owner = work.installation.sources.table(bound.owner)
-    owner_key = [owner.c[name] for name in work.installation.catalogue.table(bound.owner).key]
-    wanted = {key: tuple(item.row[name] for name in declared.via) for key, item in due.items()}
+    owner = work.installation.sources.table(bound.owner).alias()
+    owner_key = work.installation.catalogue.table(bound.owner).key
+    # joined by the database: it may store the reference otherwise than the key it equals
+    pairs = zip(declared.via, owner_key, strict=True)
+    on = sa.and_(*(bound.sql.c[name] == owner.c[key] for name, key in pairs))
+    columns = [owner.c[name] for name in declared.carry]
+    statement = sa.select(*bound.key, *columns).select_from(bound.sql.join(owner, on))
     found: dict[Key, dict[str, Any]] = {}
-    for batch in batches(set(wanted.values()), BATCH):
-        columns = [owner.c[name] for name in declared.carry]
-        statement = sa.select(*owner_key, *columns).where(key_in(owner_key, batch))
-        for row in connection.execute(statement):
-            values = row[len(owner_key) :]
-            found[tuple(row[: len(owner_key)])] = dict(zip(declared.carry, values, strict=True))
-    return {key: found[owner_row] for key, owner_row in wanted.items() if owner_row in found}
+    for batch in batches(due, BATCH):
+        for row in connection.execute(statement.where(key_in(bound.key, batch))):
+            values = row[len(bound.key) :]
+            key = tuple(row[: len(bound.key)])
+            found[key] = dict(zip(declared.carry, values, strict=True))
+    return found
 
 
 def _write(work: Work, chunk: Chunk, made: Sequence[Segment]) -> None:

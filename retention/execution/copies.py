@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import sqlalchemy as sa
 
+from retention.installation import Installation
 from retention.stores import archive, vault
 from retention.stores.open import Stores, reading, writing
 from retention.stores.sql import BATCH, batches
@@ -23,12 +25,14 @@ def settle(stores: Stores, tokens: Sequence[str]) -> None:
             )
 
 
-def discard_unsettled(stores: Stores, chunk_id: str) -> int:
+def discard_unsettled(installation: Installation, chunk_id: str, now: datetime) -> int:
     """Remove a chunk's copies that did not become final, from archive and vault. Repeatable.
 
-    The vault goes first: an identity must not outlive the record that explains it.
+    The vault goes first: an identity must not outlive the record that explains it. The key of
+    a unit that was opened for these copies only is destroyed, so that they cannot be read in
+    a backup either.
     """
-    at = archive.records.c
+    stores, at = installation.stores, archive.records.c
     final = sa.select(at.record_token, at.incarnation).where(
         at.chunk_id == chunk_id, at.settled.is_(True)
     )
@@ -45,16 +49,25 @@ def discard_unsettled(stores: Stores, chunk_id: str) -> int:
             connection.execute(
                 vault.records.delete().where(vault_at.chunk_id == chunk_id, place.in_(batch))
             )
+    mine = sa.and_(at.chunk_id == chunk_id, at.settled.is_(False))
+    emptied = _units_of_nothing_else(stores, mine)
+    if emptied:
+        installation.keyring.destroy_units(emptied, now)
     with writing(stores.archive) as connection:
-        removed = connection.execute(
-            archive.records.delete().where(at.chunk_id == chunk_id, at.settled.is_(False))
-        ).rowcount
-        _drop_empty_units(connection)
+        removed = connection.execute(archive.records.delete().where(mine)).rowcount
+        for batch in batches(emptied, BATCH):
+            connection.execute(archive.units.delete().where(archive.units.c.unit_id.in_(batch)))
         return removed
 
 
-def _drop_empty_units(connection: sa.Connection) -> None:
-    """A unit that was opened for copies which did not become final holds nothing."""
-    units, records = archive.units.c, archive.records.c
-    used = sa.select(records.unit_id).where(records.unit_id == units.unit_id).exists()
-    connection.execute(archive.units.delete().where(units.destroyed_on.is_(None), sa.not_(used)))
+def _units_of_nothing_else(stores: Stores, mine: sa.ColumnElement[bool]) -> list[str]:
+    """The units in which there are only the records ``mine``."""
+    at = archive.records.c
+    other = archive.records.alias()
+    kept = sa.exists().where(
+        other.c.unit_id == at.unit_id,
+        sa.or_(other.c.chunk_id != at.chunk_id, other.c.settled.is_(True)),
+    )
+    statement = sa.select(at.unit_id).distinct().where(mine, sa.not_(kept)).order_by(at.unit_id)
+    with reading(stores.archive) as connection:
+        return list(connection.scalars(statement))

@@ -48,6 +48,8 @@ def delete_table(work: Work, name: TableName) -> Counter[str]:
     total: Counter[str] = Counter()
     for chunk in work.journal.chunks("archived", table=name, stage="move"):
         work.between_chunks()
+        if not work.window_open(name):
+            break
         begun = time.monotonic()
         outcome = delete_chunk(work, chunk)
         work.pace(name, outcome.counts["selected"], time.monotonic() - begun)
@@ -72,7 +74,7 @@ def delete_chunk(work: Work, chunk: Chunk) -> Outcome:
 def finish(work: Work, chunk: Chunk, outcome: Outcome, seconds: float) -> None:
     """After the source has committed: copies become final, leftovers go, counts are kept."""
     settle(work.installation.stores, [token for row in outcome.done for token in row.tokens])
-    discard_unsettled(work.installation.stores, chunk.chunk_id)
+    discard_unsettled(work.installation, chunk.chunk_id, work.clock())
     work.journal.complete(chunk, outcome.done, outcome.counts, seconds, work.clock())
 
 
@@ -81,6 +83,9 @@ def _prepare(work: Work, chunk: Chunk, connection: Connection) -> tuple[Outcome,
     found = work.candidates(TableName(chunk.table))
     bound = found.bound
     rows = read_page(connection, bound, found.condition, chunk.bounds, lock=True)
+    # The whole trees are locked before the decision, since dependants' dates are part of it.
+    keys = [tuple(row[name] for name in bound.table.key) for row in rows]
+    every = read_trees(connection, bound, zip(keys, rows, strict=True), lock=True)
     held = work.held().keys(connection, bound, rows)
     judged = judge(connection, bound, rows, work.as_of, work.installation.sources, held)
     leaving = {item.key: item for item in judged if item.decision.action in _LEAVES}
@@ -88,9 +93,7 @@ def _prepare(work: Work, chunk: Chunk, connection: Connection) -> tuple[Outcome,
     for item in judged:
         if item.decision.action not in _LEAVES:
             counts[f"skipped_{_REASON[item.decision.action]}"] += 1
-    trees = read_trees(
-        connection, bound, [(key, item.row) for key, item in leaving.items()], lock=True
-    )
+    trees = {key: tree for key, tree in every.items() if key in leaving}
     changed = _changed(work, chunk, trees, leaving)
     referred = blocked(connection, bound, trees.values())
     going: list[tuple[Transition, Tree]] = []
@@ -164,9 +167,11 @@ def _intended(work: Work, bound: BoundTable, transition: Transition, tree: Tree)
 
 
 def still_there(connection: Connection, bound: BoundTable, keys: Iterable[Key]) -> set[Key]:
-    """Which of ``keys`` the source still has."""
+    """Which of ``keys`` the source still has; waits for whoever is deleting them."""
     found: set[Key] = set()
     for batch in batches(keys, BATCH):
         statement = sa.select(*bound.key).where(key_in(bound.key, batch))
+        if bound.dialect != "sqlite":
+            statement = statement.with_for_update(of=bound.sql)
         found.update(tuple(row) for row in connection.execute(statement))
     return found

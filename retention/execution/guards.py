@@ -64,7 +64,8 @@ def _over_caps(plan: Plan, caps: Caps) -> list[str]:
 
 def _last_day(engine: Engine) -> date | None:
     at = control.runs.c
-    statement = sa.select(at.as_of).where(at.status == "done", at.mode == "execute")
+    # Whatever became of it: a run begins only once its day has passed these guards.
+    statement = sa.select(at.as_of).where(at.mode == "execute")
     with reading(engine) as connection:
         return connection.execute(statement.order_by(at.started_at.desc()).limit(1)).scalar()
 

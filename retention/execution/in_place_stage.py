@@ -38,12 +38,12 @@ def change_in_place(work: Work, name: TableName) -> Counter[str]:
     total: Counter[str] = Counter()
     sequence = work.journal.next_sequence(name, "pseudonymise")
     after: Key | None = None
-    while True:
+    while work.window_open(name):
         work.between_chunks()
         with work.installation.sources.begin(found.bound.system) as connection:
             bounds = next_page(connection, found.bound, condition, work.chunk_rows, after)
         if bounds is None:
-            return total
+            break
         chunk = work.journal.open_chunk(name, "pseudonymise", sequence, bounds, work.clock())
         begun = time.monotonic()
         counts = change_chunk(work, chunk, condition)
@@ -52,6 +52,7 @@ def change_in_place(work: Work, name: TableName) -> Counter[str]:
         work.progress("pseudonymise", name, counts["selected"])
         after = bounds[1]
         sequence += 1
+    return total
 
 
 def change_chunk(work: Work, chunk: Chunk, condition: sa.ColumnElement[bool]) -> Counter[str]:
@@ -66,8 +67,13 @@ def change_chunk(work: Work, chunk: Chunk, condition: sa.ColumnElement[bool]) ->
         for item, _, values in changes:
             _update(connection, bound, item, values)
         done = [
-            IntendedRow(item.key, transition, work.leaf(bound.name, transition, item.key))
-            for item, transition, _ in changes
+            IntendedRow(
+                item.key,
+                transition,
+                work.leaf(bound.name, transition, item.key),
+                becomes=values,
+            )
+            for item, transition, values in changes
         ]
         work.journal.intend(chunk, done, work.clock())
         work.lease.confirm()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Literal
 from uuid import uuid4
@@ -60,6 +60,8 @@ class IntendedRow:
     rows: int = 1
     """The row and the dependants that go along."""
     increments: tuple[Increment, ...] = ()
+    becomes: Mapping[str, Any] = field(default_factory=dict)
+    """For a change in place: what its columns will hold."""
 
 
 class Journal:
@@ -318,11 +320,17 @@ class Journal:
             connection.execute(control.transitions.update().where(*where).values(counts=counts))
 
     def close_transitions(self, run_id: str, as_of: date, now: datetime) -> int:
-        """Write one ledger entry for each transition of ``run_id`` that is not there yet."""
-        at = control.transitions.c
+        """Write one ledger entry for each transition of ``run_id`` that is not there yet.
+
+        Those of a table with an intended chunk wait until the source has been asked about it.
+        """
+        at, chunk = control.transitions.c, control.chunks.c
+        unsure = sa.select(chunk.table_name).where(
+            chunk.run_id == run_id, chunk.state == "intended"
+        )
         statement = (
             sa.select(control.transitions)
-            .where(at.run_id == run_id, at.done.is_(False))
+            .where(at.run_id == run_id, at.done.is_(False), at.table_name.not_in(unsure))
             .order_by(at.table_name, at.transition)
         )
         written = 0
@@ -365,6 +373,19 @@ class Journal:
         ]
         return merkle.root(roots).hex()
 
+    def open_ledgers(self) -> list[tuple[str, date]]:
+        """Runs of the past with a transition that is not in the ledger yet, and their days."""
+        at = control.transitions.c
+        statement = (
+            sa.select(control.runs.c.run_id, control.runs.c.as_of)
+            .join(control.transitions, at.run_id == control.runs.c.run_id)
+            .where(at.done.is_(False), at.run_id != self.run_id)
+            .distinct()
+            .order_by(control.runs.c.run_id)
+        )
+        with reading(self.engine) as connection:
+            return [(row.run_id, row.as_of) for row in connection.execute(statement)]
+
     def unfinished_runs(self) -> Iterator[tuple[str, date]]:
         """Runs of the past that never said how they ended."""
         at = control.runs.c
@@ -378,11 +399,19 @@ class Journal:
 
 def _pack(row: IntendedRow) -> list[Any]:
     cells = [[i.table, i.name, i.cell, dict(i.sums)] for i in row.increments]
-    return [list(row.key), str(row.transition), row.leaf, list(row.tokens), row.rows, cells]
+    return [
+        list(row.key),
+        str(row.transition),
+        row.leaf,
+        list(row.tokens),
+        row.rows,
+        cells,
+        dict(row.becomes),
+    ]
 
 
 def _unpack(packed: Any) -> IntendedRow:
-    key, transition, leaf, tokens, rows, cells = packed
+    key, transition, leaf, tokens, rows, cells, becomes = packed
     return IntendedRow(
         tuple(key),
         Transition(transition),
@@ -390,4 +419,5 @@ def _unpack(packed: Any) -> IntendedRow:
         tuple(tokens),
         rows,
         tuple(Increment(*cell) for cell in cells),
+        becomes,
     )

@@ -17,9 +17,7 @@ from retention.execution.expiry_stage import expire_chunk
 from retention.execution.in_place_stage import COUNTED
 from retention.execution.journal import Chunk, IntendedRow
 from retention.execution.work import Work
-from retention.planning import clearing
 from retention.planning.facts import key_in
-from retention.planning.judge import is_pseudonymised, judge
 from retention.planning.pages import read_rows
 from retention.planning.plan import Transition
 from retention.stores.sql import BATCH, batches
@@ -41,9 +39,10 @@ def recover(work: Work) -> tuple[Counter[str], dict[TableName, str]]:
         except SourceError as error:
             waiting[TableName(chunk.table)] = f"unfinished work of an earlier run: {error}"
     if not waiting:
-        for run_id, as_of in work.journal.unfinished_runs():
-            counts["runs"] += 1
+        for run_id, as_of in work.journal.open_ledgers():
             work.journal.close_transitions(run_id, as_of, work.clock())
+        for run_id, _ in work.journal.unfinished_runs():
+            counts["runs"] += 1
             work.journal.close_run(
                 run_id, "failed", "broke off; repaired by a later run", work.clock()
             )
@@ -53,12 +52,14 @@ def recover(work: Work) -> tuple[Counter[str], dict[TableName, str]]:
 def _repair(work: Work, chunk: Chunk) -> str:
     if chunk.state != "intended":
         if chunk.stage == "move":
-            discard_unsettled(work.installation.stores, chunk.chunk_id)
+            discard_unsettled(work.installation, chunk.chunk_id, work.clock())
         work.journal.mark(chunk, "abandoned", work.clock())
         return "abandoned"
     rows = work.journal.intent(chunk)
     if chunk.stage == "expire":
-        expire_chunk(work, chunk, rows)
+        # A unit whose key is still there is decided on anew: a hold may have come since.
+        gone = work.installation.keyring.destroyed(str(row.key[0]) for row in rows)
+        expire_chunk(work, chunk, [row for row in rows if row.key[0] in gone])
     elif chunk.stage == "move":
         gone = _gone(work, chunk, rows)
         counts: Counter[str] = Counter(selected=len(gone))
@@ -74,27 +75,26 @@ def _repair(work: Work, chunk: Chunk) -> str:
 
 
 def _gone(work: Work, chunk: Chunk, rows: list[IntendedRow]) -> list[IntendedRow]:
+    """The rows that the source has lost.
+
+    They are read under a lock: a run that lost its lease may be about to commit, and its
+    transaction must have ended before a row that is still there counts as kept.
+    """
     bound = work.candidates(TableName(chunk.table)).bound
-    with work.installation.sources.begin(bound.system) as connection:
+    with work.installation.sources.begin(bound.system, write=True) as connection:
         there = still_there(connection, bound, [row.key for row in rows])
     return [row for row in rows if row.key not in there]
 
 
 def _changed(work: Work, chunk: Chunk, rows: list[IntendedRow]) -> list[IntendedRow]:
-    """The rows whose change in place was committed: nothing is left to change in them."""
-    found = work.candidates(TableName(chunk.table))
-    bound = found.bound
+    """The rows whose change in place was committed: they hold what they were to hold."""
+    bound = work.candidates(TableName(chunk.table)).bound
     wanted = {row.key: row for row in rows}
     changed = []
-    with work.installation.sources.begin(bound.system) as connection:
+    with work.installation.sources.begin(bound.system, write=True) as connection:
         for batch in batches(wanted, BATCH):
-            there = read_rows(connection, bound, key_in(bound.key, batch))
-            for item in judge(connection, bound, there, work.as_of, work.installation.sources):
-                row = wanted[item.key]
-                if row.transition is Transition.pseudonymise:
-                    done = is_pseudonymised(bound, item.row)
-                else:
-                    done = not clearing.due(item, bound)
-                if done:
+            for there in read_rows(connection, bound, key_in(bound.key, batch), lock=True):
+                row = wanted[tuple(there[name] for name in bound.table.key)]
+                if all(there[name] == value for name, value in row.becomes.items()):
                     changed.append(row)
     return changed

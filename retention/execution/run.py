@@ -5,6 +5,7 @@ Dagster calls the pieces step by step; ``run_all`` calls them in order in one pr
 
 from __future__ import annotations
 
+import hashlib
 import os
 import socket
 from collections import Counter
@@ -146,6 +147,7 @@ def begin(
         work = Work(installation, _empty(installation, as_of), journal, lease, clock)
         waiting: dict[TableName, str] = {}
         if installation.settings.mode is Mode.execute:
+            check_master_key(installation)
             check_ledger(installation)
             _, waiting = recover(work)
             refresh(installation)
@@ -164,6 +166,17 @@ def begin(
         lease.release()
         raise
     return Work(installation, plan, journal, lease, clock)
+
+
+def check_master_key(installation: Installation) -> None:
+    """The master key must be the one that earlier runs used, or nothing could be found again.
+
+    The first run seals a value under it.
+
+    Raises:
+        StoreError: it is another.
+    """
+    installation.keyring.ensure_units([hashlib.sha256(b"retention master key").hexdigest()])
 
 
 def check_ledger(installation: Installation) -> None:

@@ -64,7 +64,12 @@ def read_trees(
             for values in connection.execute(statement):
                 row = dict(zip(names, values, strict=True))
                 key = tuple(row[name] for name in follower.table.key)
-                root = parents[tuple(row[column.name] for column in follower.via)]
+                root = parents.get(tuple(row[column.name] for column in follower.via))
+                if root is None:
+                    raise SourceError(
+                        f"{follower.name}: what points at {follower.parent} is stored otherwise "
+                        "than the key it equals; give both columns one type"
+                    )
                 mine[key] = root
                 trees[root].dependants.append(TreeRow(follower.name, follower.table, key, row))
     return trees

@@ -72,6 +72,16 @@ class Work:
                 "the run was asked to stop and stopped between two chunks; run it again to go on"
             )
 
+    def window_open(self, name: TableName) -> bool:
+        """Whether the maintenance window of the table's system is open now."""
+        pace = self.installation.settings.pace.get(name.partition(".")[0])
+        if pace is None or pace.window_from is None or pace.window_to is None:
+            return True
+        hour = self.clock().astimezone(self.installation.zone).hour
+        if pace.window_from <= pace.window_to:
+            return pace.window_from <= hour < pace.window_to
+        return hour >= pace.window_from or hour < pace.window_to
+
     def allowance(self, table: str) -> int | None:
         """How many more rows of ``table`` may leave in this run; ``None`` means no quota."""
         backlog = self.installation.settings.backlog

@@ -5,7 +5,7 @@ SQL finds candidates; ``decide`` has the last word on every row that is going to
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.sql import ColumnElement
 
 from anonymizers.pseudonyms import TOKEN_LENGTH, TOKEN_PREFIX
-from retention.catalogue.binding import BoundTable, RemoteSource, applies
+from retention.catalogue.binding import BoundTable, RemoteSource
 from retention.catalogue.declarations import Pseudonymise
 from retention.catalogue.normalise import normalised
 from retention.catalogue.sources import Sources
@@ -183,11 +183,10 @@ def judge(
     by_key: dict[Key, Row] = {tuple(row[name] for name in bound.table.key): row for row in rows}
     facts = load_facts(connection, bound, by_key, sources)
     purposes = bound.all_purposes
+    held_for = _held_for(connection, bound, by_key)
     judged = []
     for key, row in by_key.items():
-        names = tuple(
-            name for name, condition in bound.table.purposes.items() if applies(condition, row)
-        )
+        names = held_for[key]
         decision = decide(
             [purposes[name] for name in names],
             facts[key],
@@ -198,6 +197,27 @@ def judge(
         )
         judged.append(Judged(key, row, facts[key], names, decision))
     return judged
+
+
+def _held_for(
+    connection: Connection, bound: BoundTable, keys: Iterable[Key]
+) -> dict[Key, tuple[str, ...]]:
+    """The purposes each row is held for. The database compares, as it does in the plan: its
+    padding, affinity and collation are its own. A row that has gone is held for every one.
+    """
+    every = {key: tuple(bound.all_purposes) for key in keys}
+    if all(held.applies is None for held in bound.purposes):
+        return every
+    tests = [sa.true() if held.applies is None else held.applies for held in bound.purposes]
+    labelled = [test.label(f"held_{place}") for place, test in enumerate(tests)]
+    found = dict(every)
+    for batch in batches(every, BATCH):
+        statement = sa.select(*bound.key, *labelled).where(key_in(bound.key, batch))
+        for row in connection.execute(statement):
+            answers = zip(bound.purposes, row[len(bound.key) :], strict=True)
+            key = tuple(row[: len(bound.key)])
+            found[key] = tuple(held.purpose.id for held, answer in answers if answer)
+    return found
 
 
 def is_pseudonymised(bound: BoundTable, row: Row) -> bool:

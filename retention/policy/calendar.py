@@ -90,6 +90,8 @@ class Period:
 def close_of_financial_year(day: date, month: int, last_day: int) -> date:
     """The close of the financial year ``day`` falls in, for years closing on ``month-last_day``."""
     for year in (day.year, day.year + 1):
+        if year > date.max.year:
+            return date.max
         close = date(year, month, min(last_day, calendar.monthrange(year, month)[1]))
         if close >= day:
             return close

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
@@ -23,12 +23,17 @@ from pydantic import (
     model_validator,
 )
 
-from retention.documents import StrictModel, read_document
+from retention.documents import Misplaced, Place, StrictModel, read_document
 from retention.policy.calendar import EndOf, Period, close_of_financial_year, zone
+
+
+def _duration(value: object) -> Period:
+    return value if isinstance(value, Period) else Period.parse(str(value))
+
 
 Duration = Annotated[
     Period,
-    BeforeValidator(lambda text: Period.parse(text) if isinstance(text, str) else text),
+    BeforeValidator(_duration),
     PlainSerializer(str),
 ]
 
@@ -237,12 +242,15 @@ class Policy(StrictModel):
     def _coherent(self) -> Self:
         if not self.versions:
             raise ValueError("a policy needs at least one version")
-        days = [version.effective_from for version in self.versions]
-        if sorted(set(days)) != days:
-            raise ValueError("versions must be in order of 'effective_from', each day once")
-        for version in self.versions:
-            for purpose in version.purposes.values():
-                self._check_events(purpose)
+        for number, version in enumerate(self.versions):
+            place = ("versions", number)
+            before = self.versions[number - 1] if number else None
+            if before and before.effective_from >= version.effective_from:
+                raise Misplaced(
+                    place, "versions must be in order of 'effective_from', each day once"
+                )
+            for label, purpose in version.purposes.items():
+                self._check_events((*place, "purposes", label), purpose)
         month, last_day = (int(part) for part in self.financial_year_end.split("-"))
         versions = tuple(
             version.model_copy(
@@ -258,20 +266,20 @@ class Policy(StrictModel):
         object.__setattr__(self, "versions", versions)
         return self
 
-    def _check_events(self, purpose: Purpose) -> None:
-        for kind in sorted(purpose.kinds):
-            if kind not in self.events:
-                raise ValueError(
-                    f"purpose '{purpose.id}' names event '{kind}', which is not declared"
-                )
-        single = [rule.from_first for rule in (purpose.active, purpose.archive) if rule]
-        single += [rule.since_latest for rule in (purpose.active, purpose.archive) if rule]
-        single += purpose.active.ended_by if purpose.active else ()
-        for kind in filter(None, single):
-            if self.events[kind].interval:
-                raise ValueError(
-                    f"purpose '{purpose.id}': '{kind}' is an interval; a day is needed"
-                )
+    def _check_events(self, place: Place, purpose: Purpose) -> None:
+        for phase, rule in (("active", purpose.active), ("archive", purpose.archive)):
+            for key, kinds in _named_events(rule):
+                for kind in kinds:
+                    at = (*place, phase, key)
+                    if kind not in self.events:
+                        raise Misplaced(
+                            at,
+                            f"purpose '{purpose.id}' names event '{kind}', which is not declared",
+                        )
+                    if self.events[kind].interval and key != "from_latest":
+                        raise Misplaced(
+                            at, f"purpose '{purpose.id}': '{kind}' is an interval; a day is needed"
+                        )
 
     def version_on(self, as_of: date) -> PolicyVersion:
         """The version that governs ``as_of``; the first one also governs all earlier days."""
@@ -292,6 +300,17 @@ class Policy(StrictModel):
         }
         text = json.dumps(document, sort_keys=True, separators=(",", ":"), default=list)
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _named_events(rule: Rule | None) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Each key of a rule that names events, with the events it names."""
+    if rule is None:
+        return
+    yield "from_latest", rule.from_latest
+    yield "from_first", (rule.from_first,) if rule.from_first else ()
+    yield "since_latest", (rule.since_latest,) if rule.since_latest else ()
+    if isinstance(rule, ActiveRule):
+        yield "ended_by", rule.ended_by
 
 
 def read_policy(path: Path) -> Policy:

@@ -39,8 +39,11 @@ class Crasher:
     stage: str = "begin"
     places: list[str] = field(default_factory=list)
     """The stage of each boundary passed."""
+    moments: list[int] = field(default_factory=list)
+    """The boundaries right before a commit that changes something. Whatever happens between
+    two of them is undone by the crash, so that these stand for all boundaries."""
 
-    def boundary(self, *_: Any, **__: Any) -> None:
+    def boundary(self) -> None:
         if self.dead:
             raise Crash
         self.places.append(self.stage)
@@ -51,14 +54,25 @@ class Crasher:
 
     def watch(self, engine: sa.Engine) -> None:
         """Count on ``engine``."""
-        sa.event.listen(engine, "before_cursor_execute", self.boundary)
+        changed = False
+
+        def before(_connection: Any, _cursor: Any, _text: Any, _values: Any, context: Any, *_: Any) -> None:
+            nonlocal changed
+            self.boundary()
+            changed |= bool(context and (context.isinsert or context.isupdate or context.isdelete))
+
         commit = engine.dialect.do_commit
 
         def watched(connection: Any) -> None:
+            nonlocal changed
+            if changed and not self.dead:
+                self.moments.append(self.passed)
             self.boundary()
             commit(connection)
+            changed = False
             self.boundary()
 
+        sa.event.listen(engine, "before_cursor_execute", before)
         engine.dialect.do_commit = watched  # type: ignore[method-assign]
 
     def enter(self, stage: str, name: str, _work: Work) -> None:
@@ -90,9 +104,9 @@ def run_until(
     return crasher
 
 
-def boundaries(small: Small) -> list[str]:
-    """The stage of every boundary of a run that does not crash. ``small`` is used up."""
-    return run_until(small, EVERYWHERE).places
+def count(small: Small, as_of: date = AS_OF, attempt: int = 0) -> Crasher:
+    """Every boundary of a run that does not crash."""
+    return run_until(small, EVERYWHERE, as_of=as_of, attempt=attempt)
 
 
 def finish(small: Small, attempt: int, as_of: date = AS_OF) -> None:

@@ -1,0 +1,151 @@
+"""A run that dies at any boundary is repaired by running again: nothing lost, nothing twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.engine.crash import Crasher, count, finish, run_until
+from tests.engine.small import LONG_AFTER, START, Small
+
+LATER = date(2031, 1, 2)
+"""When units have expired, and more lives are due."""
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory: pytest.TempPathFactory) -> Small:
+    """The scripted lives before their first run, stores migrated."""
+    made = Small(tmp_path_factory.mktemp("crash") / "start").write().fill()
+    with made.opened():
+        pass
+    return made
+
+
+@pytest.fixture(scope="module")
+def whole(start: Small, tmp_path_factory: pytest.TempPathFactory) -> tuple[Crasher, Any]:
+    """A run that does not crash: its boundaries, and the state it leaves."""
+    at_peace = start.copied(tmp_path_factory.mktemp("crash") / "whole")
+    return count(at_peace), at_peace.state()
+
+
+def moments(whole: Crasher, *stages: str) -> list[int]:
+    return [at for at in whole.moments if whole.places[at] in stages]
+
+
+def differences(got: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]:
+    """What differs, by part of the state: better to read than two whole states."""
+    return {part: (got[part], value) for part, value in wanted.items() if got[part] != value}
+
+
+def crash_and_finish(
+    start: Small, folder: Path, points: Iterable[int], wanted: dict[str, Any]
+) -> None:
+    for point in points:
+        crashed = start.copied(folder / f"at{point}")
+        assert run_until(crashed, point).dead
+        finish(crashed, attempt=1)
+        assert differences(crashed.state(), wanted) == {}, f"crashed at boundary {point}"
+
+
+def test_a_crash_anywhere_in_the_archive_stage_changes_nothing_in_the_end(
+    start: Small, whole: tuple[Crasher, Any], tmp_path: Path
+) -> None:
+    run, wanted = whole
+    points = moments(run, "archive crm.customers")
+    assert len(points) >= 4
+    crash_and_finish(start, tmp_path, points, wanted)
+
+
+def test_a_crash_anywhere_in_the_delete_stage_changes_nothing_in_the_end(
+    start: Small, whole: tuple[Crasher, Any], tmp_path: Path
+) -> None:
+    run, wanted = whole
+    points = moments(run, "delete crm.customers")
+    assert len(points) >= 5
+    crash_and_finish(start, tmp_path, points, wanted)
+
+
+def test_a_crash_anywhere_in_the_stage_that_changes_in_place_changes_nothing_in_the_end(
+    start: Small, whole: tuple[Crasher, Any], tmp_path: Path
+) -> None:
+    run, wanted = whole
+    points = moments(run, "pseudonymise web.connections", "pseudonymise crm.customers")
+    assert len(points) >= 6
+    crash_and_finish(start, tmp_path, points, wanted)
+
+
+def test_a_crash_at_the_end_of_a_run_changes_nothing_in_the_end(
+    start: Small, whole: tuple[Crasher, Any], tmp_path: Path
+) -> None:
+    run, wanted = whole
+    crash_and_finish(start, tmp_path, moments(run, "end"), wanted)
+
+
+def test_a_crash_between_any_two_statements_of_the_source_transaction_leaves_the_rows(
+    start: Small, whole: tuple[Crasher, Any], tmp_path: Path
+) -> None:
+    run, wanted = whole
+    inside = [at for at, stage in enumerate(run.places) if stage == "delete crm.invoices"]
+    crash_and_finish(start, tmp_path, inside[::12], wanted)
+
+
+def test_a_crash_anywhere_in_the_expiry_of_the_archive_changes_nothing_in_the_end(
+    start: Small, tmp_path: Path
+) -> None:
+    first = start.copied(tmp_path / "first")
+    first.run()
+    at_peace = first.copied(tmp_path / "whole")
+    run, wanted = count(at_peace, LATER, attempt=1), at_peace.state()
+    assert any(destroyed != "None" for _, destroyed in wanted["units"])
+    for point in moments(run, "expire archive"):
+        crashed = first.copied(tmp_path / f"at{point}")
+        assert run_until(crashed, point, as_of=LATER, attempt=1).dead
+        finish(crashed, attempt=2, as_of=LATER)
+        assert differences(crashed.state(), wanted) == {}, f"crashed at boundary {point}"
+
+
+def test_a_crash_during_the_repair_of_a_crash_is_repaired_too(
+    start: Small, whole: tuple[Crasher, Any], tmp_path: Path
+) -> None:
+    run, wanted = whole
+    deleting = moments(run, "delete crm.customers")
+    for first in (deleting[1], deleting[2], moments(run, "pseudonymise web.connections")[-1]):
+        crashed = start.copied(tmp_path / f"at{first}")
+        run_until(crashed, first)
+        again = count(crashed.copied(tmp_path / f"count{first}"), attempt=1)
+        repairing = moments(again, "begin")
+        assert repairing
+        for second in repairing:
+            twice = crashed.copied(tmp_path / f"at{first}-{second}")
+            assert run_until(twice, second, attempt=1).dead
+            finish(twice, attempt=2)
+            assert differences(twice.state(), wanted) == {}, f"{first}, then {second}"
+
+
+def test_the_lease_of_a_dead_run_is_not_given_away_before_it_has_lapsed(
+    start: Small, whole: tuple[Crasher, Any], tmp_path: Path
+) -> None:
+    from retention.errors import LeaseHeld  # noqa: PLC0415
+
+    run, _ = whole
+    crashed = start.copied(tmp_path / "crashed")
+    run_until(crashed, moments(run, "delete crm.customers")[0])
+    with pytest.raises(LeaseHeld):
+        crashed.run(start=START)
+    crashed.run(start=START + LONG_AFTER)
+
+
+def test_on_postgresql_crashes_all_over_a_run_change_nothing_in_the_end(server: Small) -> None:
+    with server.opened():
+        pass
+    run, wanted = count(server), server.state()
+    chosen = [at for place, at in enumerate(run.moments) if place % 7 == 3]
+    for point in chosen:
+        server.write().fill()
+        assert run_until(server, point).dead
+        finish(server, attempt=1)
+        assert differences(server.state(), wanted) == {}, f"crashed at boundary {point}"
