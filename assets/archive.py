@@ -24,10 +24,7 @@ def archive_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
             group=naming.ARCHIVE,
             stage="archive",
             chunk_stage="move",
-            deps=[
-                naming.of_table("classified", name),
-                *(naming.of_table("deleted", other) for other in blueprint.before(name)),
-            ],
+            deps=[naming.of_table("classified", name)],
             description=(
                 f"{blueprint.title(name)}: rows due for the intermediate archive are copied "
                 f"there under a pseudonym, sealed and read back. {blueprint.companions(name)} "
@@ -45,7 +42,7 @@ def _expired(blueprint: Blueprint) -> dg.AssetsDefinition:
     @dg.asset(
         key=naming.ARCHIVE_EXPIRED,
         deps=[naming.of_table("deleted", name) for name in names],
-        group_name=naming.ARCHIVE,
+        group_name=naming.DELETION,
         owners=naming.OWNERS,
         kinds={"python"},
         description=(

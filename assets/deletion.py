@@ -32,7 +32,10 @@ def _deleted(blueprint: Blueprint, name: TableName) -> dg.AssetsDefinition:
         group=naming.DELETION,
         stage="delete",
         chunk_stage="move",
-        deps=[naming.of_table("pseudonymised", name)],
+        deps=[
+            naming.of_table("pseudonymised", name),
+            *(naming.of_table("deleted", other) for other in blueprint.before(name)),
+        ],
         description=(
             f"{blueprint.title(name)}: archived and expired rows leave the source, each decided "
             f"on again and compared with its copy first. {blueprint.companions(name)} "

@@ -40,7 +40,10 @@ def forecast_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
                 if due.month not in months:
                     months.append(due.month)
             lines = [
-                {"month": month, **{name: found[month] for name, found in by_table.items()}}
+                {
+                    "month": month.replace("-", "\u2011"),
+                    **{name: found[month] for name, found in by_table.items()},
+                }
                 for month in months
             ]
             return dg.MaterializeResult(

@@ -15,6 +15,9 @@ Metadata = dict[str, Any]
 _SHOWN_CHUNKS = 50
 PHASES = tuple(str(phase) for phase in (Phase.active, Phase.review, Phase.archive, Phase.expired))
 
+_NOT_HELD = "expired, or not held for it"
+_SHOWN_PHASES = (*PHASES[:-1], _NOT_HELD)
+
 
 def table(rows: Sequence[Mapping[str, str | int | float]], columns: Iterable[str]) -> Any:
     """A small table. Columns hold numbers where their first cell does."""
@@ -42,17 +45,15 @@ def chunks(reports: Sequence[ChunkReport]) -> Metadata:
     if rows and seconds:
         found["rows_per_second"] = round(rows / seconds, 1)
     if reports:
-        shown = reports[-_SHOWN_CHUNKS:]
-        names = sorted({name for report in shown for name in report.counts} - {"selected"})
         lines = [
             {
                 "chunk": report.sequence,
                 "state": report.state,
                 "rows": report.counts.get("selected", 0),
-                **{_plain(name): report.counts.get(name, 0) for name in names},
+                "skipped": sum(n for name, n in report.counts.items() if _is_skip(name)),
                 "seconds": round(report.seconds, 3),
             }
-            for report in shown
+            for report in reports[-_SHOWN_CHUNKS:]
         ]
         found["by_chunk"] = table(lines, lines[0])
     return found
@@ -60,7 +61,7 @@ def chunks(reports: Sequence[ChunkReport]) -> Metadata:
 
 def skipped(counts: Mapping[str, int]) -> Metadata:
     """Rows that stayed, by reason."""
-    reasons = {name: n for name, n in counts.items() if name.startswith("skipped_") and n}
+    reasons = {name: n for name, n in counts.items() if _is_skip(name) and n}
     if not reasons:
         return {}
     lines = [{"reason": _plain(name.removeprefix("skipped_")), "rows": n}
@@ -73,18 +74,23 @@ def phases(counts: TableCounts, policy: Policy, purposes: Iterable[str]) -> Meta
     known = policy.versions[-1].purposes
     lines = [
         {
-            "purpose": f"{known[name].label} ({known[name].label_fr})" if name in known else name,
-            **{phase: counts.purposes[name].get(phase, 0) for phase in PHASES},
+            "purpose": known[name].label if name in known else name,
+            **_by_phase(counts.purposes[name]),
         }
         for name in purposes
         if name in counts.purposes
     ]
-    lines.append({"purpose": "together", **{p: counts.phases.get(p, 0) for p in PHASES}})
+    lines.append({"purpose": "together", **_by_phase(counts.phases)})
     return {
         "dagster/row_count": counts.rows,
         **{phase: counts.phases.get(phase, 0) for phase in PHASES},
-        "purpose_by_phase": table(lines, ["purpose", *PHASES]),
+        "purpose_by_phase": table(lines, ["purpose", *_SHOWN_PHASES]),
     }
+
+
+def _by_phase(counts: Mapping[str, int]) -> dict[str, int]:
+    """A row that is not held for a purpose counts as expired for it."""
+    return {name: counts.get(p, 0) for name, p in zip(_SHOWN_PHASES, PHASES, strict=True)}
 
 
 def plan_by_table(plan: Plan) -> Any:
@@ -124,14 +130,18 @@ def plan_by_purpose(plan: Plan, policy: Policy) -> Any:
         held = [counts.purposes[name] for counts in plan.tables if name in counts.purposes]
         if held:
             sums = {phase: sum(item.get(phase, 0) for item in held) for phase in PHASES}
-            lines.append({"purpose": f"{purpose.label} ({purpose.label_fr})", **sums})
-    return table(lines, ["purpose", *PHASES])
+            lines.append({"purpose": purpose.label, **_by_phase(sums)})
+    return table(lines, ["purpose", *_SHOWN_PHASES])
 
 
 def stopped(reasons: Mapping[str, str]) -> Any:
     """The stopped tables and why; the reasons name schemas, never rows."""
     lines = [{"table": name, "reason": reason} for name, reason in sorted(reasons.items())]
     return table(lines, ["table", "reason"])
+
+
+def _is_skip(name: str) -> bool:
+    return name.startswith("skipped_")
 
 
 def _plain(name: str) -> str:

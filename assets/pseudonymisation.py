@@ -19,7 +19,8 @@ def pseudonymisation_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
             group=naming.PSEUDONYMISATION,
             stage="pseudonymise",
             chunk_stage="pseudonymise",
-            deps=[naming.of_table("archived", name)],
+            # an owned row takes columns of its owner along: it is copied before they change
+            deps=[naming.of_table("archived", each) for each in (name, *blueprint.before(name))],
             description=_description(blueprint, name),
         )
         for name in blueprint.catalogue.clocked_tables()

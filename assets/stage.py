@@ -1,7 +1,7 @@
 """The shape the three stages of a table share; each has its own module for what it says.
 
-The chain of a table runs archived → pseudonymised → deleted, and a table whose rows keep
-another's in place comes before it. No check blocks: a blocking check would keep the ledger
+The chain of a table runs archived → pseudonymised → deleted. Where its rows keep another
+table's in place, they are archived before that one is changed and deleted before it is. No check blocks: a blocking check would keep the ledger
 from being closed. The engine itself stops a faulty owner tree, and the others go on.
 """
 

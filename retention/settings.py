@@ -62,11 +62,15 @@ class MasterKey(StrictModel):
 
 
 class Caps(StrictModel):
-    """How many rows of one table a run may archive or dispose of without approval."""
+    """How many rows of one table a run may archive, pseudonymise or dispose of without approval.
+
+    The same caps hold for units of the archive that would expire; the absolute one for rows
+    that would lose a column.
+    """
 
     rows: int = Field(default=100_000, ge=0)
     share: float = Field(default=0.5, ge=0, le=1)
-    """Of the table's rows; applies above ``share_from_rows`` due rows."""
+    """Of the table's rows, or the archive's units; applies above ``share_from_rows`` due."""
     share_from_rows: int = Field(default=1_000, ge=0)
 
 

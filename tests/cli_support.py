@@ -100,7 +100,7 @@ def process(
         check=False,
         cwd=ROOT,
         env={**outside, "PYTHONUTF8": "1", **(environment or {})},
-        timeout=120,
+        timeout=240,
     )
     return Answer(done.returncode, done.stdout.decode(), done.stderr.decode())
 

@@ -52,7 +52,9 @@ _INSERT = "INSERT INTO connections VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 _BATCH = 10_000
 
-Row = tuple[int, str, str | None, str, str, str, str | None, int, int | None, str | None, str | None]
+Row = tuple[
+    int, str, str | None, str, str, str, str | None, int, int | None, str | None, str | None
+]
 
 
 @dataclass

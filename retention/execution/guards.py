@@ -6,6 +6,7 @@ very digest.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date, datetime
 
 import sqlalchemy as sa
@@ -15,7 +16,7 @@ from retention.errors import ApprovalNeeded, ConfigurationError
 from retention.installation import Installation
 from retention.planning.plan import Plan, PlanDigest, Transition
 from retention.settings import Caps, Settings
-from retention.stores import control
+from retention.stores import archive, control
 from retention.stores.open import reading, writing
 from retention.stores.sql import upsert
 
@@ -35,10 +36,10 @@ def check_day(installation: Installation, as_of: date, today: date) -> None:
 
 def reasons_to_ask(installation: Installation, plan: Plan) -> list[str]:
     """Why a person should look at the plan before it is executed."""
-    reasons = []
+    reasons: list[str] = []
     settings = installation.settings
     if settings.backlog is None:
-        reasons += _over_caps(plan, settings.caps)
+        reasons += _over_caps(plan, settings.caps, _archived_units(installation.stores.archive))
     if not installation.catalogue.demo:
         last = _last_day(installation.stores.control)
         if last and abs((plan.as_of - last).days) > settings.max_clock_jump_days:
@@ -46,20 +47,33 @@ def reasons_to_ask(installation: Installation, plan: Plan) -> list[str]:
     return reasons
 
 
-def _over_caps(plan: Plan, caps: Caps) -> list[str]:
-    reasons = []
+def _over_caps(plan: Plan, caps: Caps, archived_units: int) -> Iterator[str]:
     for counts in plan.tables:
-        leaving = plan.rows(Transition.archive, counts.table) + plan.rows(
-            Transition.dispose, counts.table
+        changed = sum(plan.rows(transition, counts.table) for transition in _CAPPED)
+        yield from _over_cap(
+            counts.table, "rows would leave or be pseudonymised", changed, counts.rows, caps
         )
-        if leaving > caps.rows:
-            reasons.append(f"{counts.table}: {leaving} rows would leave, the cap is {caps.rows}")
-        elif leaving > caps.share_from_rows and leaving > caps.share * counts.rows:
-            reasons.append(
-                f"{counts.table}: {leaving} of {counts.rows} rows would leave, "
-                f"the cap is {caps.share:.0%}"
-            )
-    return reasons
+        cleared = plan.rows(Transition.clear, counts.table)
+        if cleared > caps.rows:
+            yield f"{counts.table}: {cleared} rows would lose a column, the cap is {caps.rows}"
+    expiring = plan.rows(Transition.expire)
+    yield from _over_cap("archive", "units would expire", expiring, archived_units, caps)
+
+
+_CAPPED = (Transition.archive, Transition.dispose, Transition.pseudonymise)
+
+
+def _over_cap(place: str, what: str, changed: int, total: int, caps: Caps) -> Iterator[str]:
+    if changed > caps.rows:
+        yield f"{place}: {changed} {what}, the cap is {caps.rows}"
+    elif changed > caps.share_from_rows and changed > caps.share * total:
+        yield f"{place}: {changed} of {total} {what}, the cap is {caps.share:.0%}"
+
+
+def _archived_units(engine: Engine) -> int:
+    statement = sa.select(sa.func.count()).where(archive.units.c.destroyed_on.is_(None))
+    with reading(engine) as connection:
+        return int(connection.execute(statement).scalar_one())
 
 
 def _last_day(engine: Engine) -> date | None:

@@ -85,6 +85,9 @@ class Candidates:
     @property
     def to_pseudonymise(self) -> ColumnElement[bool]:
         """Rows to be pseudonymised where they lie (a superset where evidence is remote)."""
+        purposes = self.bound.all_purposes.values()
+        if not any(purpose.archive and purpose.archive.in_place for purpose in purposes):
+            return sa.false()
         if self.bound.remote:
             return sa.and_(self.phase < PHASE_NUMBER[Phase.active], sa.not_(self.done))
         return sa.and_(self.stays_in_place, sa.not_(self.done))

@@ -33,7 +33,13 @@ class Transition(StrEnum):
     hold = "hold"
 
 
-DESTRUCTIVE = (Transition.archive, Transition.dispose, Transition.pseudonymise, Transition.clear)
+DESTRUCTIVE = (
+    Transition.archive,
+    Transition.dispose,
+    Transition.pseudonymise,
+    Transition.clear,
+    Transition.expire,
+)
 
 
 class PlanItem(StrictModel):

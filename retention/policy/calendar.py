@@ -82,6 +82,8 @@ class Period:
 
     def __str__(self) -> str:
         years, months = divmod(self.months, 12)
+        if months:  # thirteen months are not said as a year and a month
+            years, months = 0, self.months
         parts = [(years, "year"), (months, "month"), (self.days, "day")]
         words = [f"{number} {unit}{'' if number == 1 else 's'}" for number, unit in parts if number]
         return " ".join(words) or "0 days"

@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterator, Mapping
 from datetime import date
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -86,7 +87,7 @@ class Rule(StrictModel):
             raise ValueError("an event is listed twice in 'from_latest'")
         return self
 
-    @property
+    @cached_property
     def kinds(self) -> frozenset[str]:
         """The events that start this clock."""
         return frozenset((*self.from_latest, *filter(None, (self.from_first, self.since_latest))))
@@ -139,7 +140,7 @@ class Purpose(StrictModel):
             raise ValueError("a purpose needs an 'active' or an 'archive' phase")
         return self
 
-    @property
+    @cached_property
     def kinds(self) -> frozenset[str]:
         """Every event this purpose reads, those that end it included."""
         return self.starting_kinds | frozenset(self.active.ended_by if self.active else ())

@@ -21,7 +21,7 @@ import yaml
 
 from retention import ledger
 from retention.catalogue.model import TableName
-from retention.errors import RetentionError
+from retention.errors import RetentionError, RunFailed
 from retention.execution import run
 from retention.execution.expiry_stage import expire_archive
 from retention.execution.sealing import unseal_identity, unseal_payload
@@ -64,7 +64,9 @@ def stage_by_stage(
         run.end(work, str(error), status="failed")
         raise
     before("end", "", work)
-    run.end(work)
+    stopped = run.end(work)
+    if stopped:
+        raise RunFailed(run.failure_text(work, stopped))
 
 
 @dataclass
@@ -95,6 +97,7 @@ class Small:
                     connection.execute(sa.schema.DropSchema(system, cascade=True, if_exists=True))
                     connection.execute(sa.schema.CreateSchema(system))
                 tables.SYSTEMS[system].create_all(connection)
+        (self.home / "ledger.head").unlink(missing_ok=True)
         if self.server:
             with self.source("crm") as connection:
                 connection.execute(sa.schema.DropSchema("public", cascade=True, if_exists=True))

@@ -282,3 +282,27 @@ def catalogue(crm_at: dict[str, Any], web_at: dict[str, Any]) -> dict[str, Any]:
             },
         },
     }
+
+
+def narrowed(catalogue: dict[str, Any], keep: set[str]) -> dict[str, Any]:
+    """A catalogue that governs the tables of ``keep`` only, the others being out of scope."""
+    catalogue.pop("links")
+    for system, declared in catalogue["systems"].items():
+        declared["out_of_scope"] = {}
+        for name in list(declared["tables"]):
+            table = declared["tables"][name]
+            if f"{system}.{name}" not in keep:
+                del declared["tables"][name]
+                declared["out_of_scope"][name] = "not wanted here"
+                continue
+            kept = {
+                kind: source
+                for kind, source in table.get("events", {}).items()
+                if isinstance(source, dict)
+                and f"{system}.{source.get('table', name)}" in keep
+            }
+            table["events"] = kept
+            table["references"] = [
+                item for item in table.get("references", ()) if f"{system}.{item['table']}" in keep
+            ]
+    return catalogue
