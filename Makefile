@@ -63,7 +63,7 @@ sweeps: $(STAMP) ## the property tests at length (some minutes)
 
 .PHONY: crash-matrix
 crash-matrix: $(STAMP) ## stop a run at every statement, once and twice, and run it again
-	CRASH_MATRIX=full $(BIN)/python -m pytest --timeout 3600 -k crash
+	CRASH_MATRIX=full $(BIN)/python -m pytest --timeout 3600 tests/engine/test_crash.py
 
 .PHONY: clean
 clean: ## remove the demonstration and the tools' caches; .venv stays

@@ -6,7 +6,7 @@ to show; any other may quote a row, so only its kind and its place are passed on
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import date, datetime
 from typing import Protocol
 
@@ -38,6 +38,7 @@ class Door(Protocol):
     def today(self) -> date: ...
     def day(self) -> date: ...
     def drift(self, system: str) -> DriftReport: ...
+    def stopping(self) -> AbstractContextManager[Callable[[], bool]]: ...
     def announce(self, stage: str, table: str, rows: int) -> None: ...
 
 
@@ -89,12 +90,13 @@ def at_work(context: dg.AssetExecutionContext, door: Door, stage: str) -> Iterat
         work.progress = chunk_log(context, door)
         door.announce(stage, _table(context), 0)
         try:
-            yield work
+            with door.stopping() as work.stop_asked:
+                yield work
         except (LeaseHeld, dg.Failure):
             raise
         except Stopped as stopped:
             end(work, str(stopped), status="stopped")
-            raise
+            raise dg.DagsterExecutionInterruptedError(str(stopped)) from None
         except RetentionError as error:
             end(work, str(error), status="failed")
             raise

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -87,7 +86,7 @@ def run(
 
 def _launch(at: Door, day: date, plan: str | None, tables: int) -> Any:
     launch = launcher()
-    with progress(f"run of {day}", STEPS * tables) as advance, _stoppable(launch) as stopping:
+    with progress(f"run of {day}", STEPS * tables) as advance, _stoppable() as stop_asked:
 
         def on_event(stage: str, table: str, rows: int) -> None:
             """No rows at the start of a step, then the rows of each chunk."""
@@ -99,16 +98,13 @@ def _launch(at: Door, day: date, plan: str | None, tables: int) -> Any:
             as_of=day,
             plan_digest=plan,
             on_event=on_event,
-            **stopping,
+            stop_asked=stop_asked,
         )
 
 
 @contextmanager
-def _stoppable(launch: Callable[..., Any]) -> Iterator[dict[str, Any]]:
+def _stoppable() -> Iterator[Callable[[], bool]]:
     """Ask the run to stop at the first signal; a second one interrupts it where it is."""
-    if "stop_asked" not in inspect.signature(launch).parameters:
-        yield {}
-        return
     asked: list[int] = []
 
     def ask(number: int, _frame: FrameType | None) -> None:
@@ -119,7 +115,7 @@ def _stoppable(launch: Callable[..., Any]) -> Iterator[dict[str, Any]]:
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield {"stop_asked": lambda: bool(asked)}
+        yield lambda: bool(asked)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

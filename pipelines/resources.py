@@ -1,13 +1,15 @@
 """The resource ``retention``: the door at which clock and environment are read."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import dagster as dg
 from pydantic import PrivateAttr
 
+from assets.stopping import handled_by, handlers_now, heeding_signals
 from retention.catalogue.drift_report import DriftReport, drift_report
 from retention.errors import ConfigurationError
 from retention.installation import Installation, open_installation
@@ -39,6 +41,10 @@ class RetentionResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     def open(self) -> Installation:
         """Open the installation."""
         raise NotImplementedError("make the resource with 'retention_resource'")
+
+    def stopping(self) -> AbstractContextManager[Callable[[], bool]]:
+        """For the time of a step: yields whether the run was asked to stop."""
+        return heeding_signals()
 
     def announce(self, stage: str, table: str, rows: int) -> None:
         """Told at the start of each step (no rows) and after each chunk."""
@@ -100,12 +106,27 @@ def retention_resource(
     config: Path,
     environment: Mapping[str, str] = os.environ,
     on_event: OnEvent | None = None,
+    stop_asked: Callable[[], bool] | None = None,
 ) -> RetentionResource:
-    """The resource for the installation at ``config``, told what ``on_event`` wants to hear."""
+    """The resource for the installation at ``config``, told what ``on_event`` wants to hear.
+
+    With ``stop_asked`` the caller's own signal handlers, as they are now, stay in force in
+    the steps, and the run stops between two chunks once it says so.
+    """
+    handlers = handlers_now()
 
     class Opened(RetentionResource):
         def open(self) -> Installation:
             return open_installation(config, environment)
+
+        @contextmanager
+        def stopping(self) -> Iterator[Callable[[], bool]]:
+            if stop_asked is None:
+                with heeding_signals() as asked:
+                    yield asked
+            else:
+                with handled_by(handlers):
+                    yield stop_asked
 
         def announce(self, stage: str, table: str, rows: int) -> None:
             if on_event is not None:

@@ -23,7 +23,7 @@ from retention.catalogue.sources import source_errors
 from retention.errors import ConfigurationError
 from retention.installation import Installation
 from retention.keys import Keyring
-from retention.planning.facts import Key, key_in
+from retention.planning.facts import Key, key_in, key_is
 from retention.planning.judge import Row
 from retention.stores import archive, cases
 from retention.stores.open import reading, writing
@@ -240,7 +240,7 @@ def _person(installation: Installation, table: TableName, key: Sequence[str]) ->
         owned = installation.catalogue.table(table)
         found = (
             at.execute(
-                sa.select(*sql.columns).where(*(c == v for c, v in zip(columns, key, strict=True)))
+                sa.select(*sql.columns).where(key_is(columns, key))
             )
             .mappings()
             .first()
@@ -315,7 +315,7 @@ def _follow(installation: Installation, link: Link, key: Key, *, forward: bool) 
     here_engine = installation.sources.engine(here.partition(".")[0])
     there_engine = installation.sources.engine(there.partition(".")[0])
     with source_errors(here), here_engine.connect() as connection:
-        row = connection.execute(sa.select(near.c[column]).where(key_in(near_key, [key]))).first()
+        row = connection.execute(sa.select(near.c[column]).where(key_is(near_key, key))).first()
     name = normalise(row[0], link.normaliser) if row else None
     if name is None:
         return

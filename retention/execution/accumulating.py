@@ -75,7 +75,8 @@ def accumulate(connection: Connection, increments: Iterable[Increment]) -> None:
     at = control.accumulators.c
     for place in sorted(rows):
         where = (at.table_name == place[0], at.name == place[1], at.cell == place[2])
-        there = connection.execute(sa.select(control.accumulators).where(*where)).first()
+        cell = sa.select(control.accumulators).where(*where).with_for_update()
+        there = connection.execute(cell).first()
         before = dict(there.sums) if there else {}
         after = {
             column: str(Decimal(before.get(column, "0")) + total)

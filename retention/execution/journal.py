@@ -236,8 +236,11 @@ class Journal:
         A chunk is completed once: a second call finds it done and changes nothing.
         """
         with writing(self.engine) as connection:
+            # Locked: a run that lost its lease may be completing the chunk at this moment too.
             row = connection.execute(
-                sa.select(control.chunks).where(control.chunks.c.chunk_id == chunk.chunk_id)
+                sa.select(control.chunks)
+                .where(control.chunks.c.chunk_id == chunk.chunk_id)
+                .with_for_update()
             ).one()
             if row.state == "done":
                 return
@@ -313,7 +316,8 @@ class Journal:
                 at.table_name == chunk.table,
                 at.transition == transition,
             )
-            counts = dict(connection.execute(sa.select(at.counts).where(*where)).scalar_one())
+            statement = sa.select(at.counts).where(*where).with_for_update()
+            counts = dict(connection.execute(statement).scalar_one())
             mine = [item for item in done if item.transition is transition]
             counts["rows"] += len(mine)
             counts["with_dependants"] += sum(item.rows for item in mine)
@@ -332,6 +336,7 @@ class Journal:
             sa.select(control.transitions)
             .where(at.run_id == run_id, at.done.is_(False), at.table_name.not_in(unsure))
             .order_by(at.table_name, at.transition)
+            .with_for_update()
         )
         written = 0
         with writing(self.engine) as connection:

@@ -14,6 +14,7 @@ from retention.errors import ConfigurationError
 from retention.holds import held_rows
 from retention.installation import Installation
 from retention.planning import clearing
+from retention.planning.facts import key_is
 from retention.planning.judge import Judged, judge
 from retention.planning.pages import read_rows
 from retention.policy.decide import Action, Contract
@@ -121,7 +122,7 @@ def _judge_one(
                     f"{table} has a key of {len(declared.key)} column(s); {len(values)} given"
                 )
             columns = [sql.c[name] for name in declared.key]
-            match = sa.and_(*(c == v for c, v in zip(columns, values, strict=True)))
+            match = key_is(columns, values)
             if declared.role is not Role.dependant:
                 break
             found = connection.execute(sa.select(*sql.columns).where(match)).mappings().first()
@@ -142,6 +143,8 @@ def _judge_one(
 def _end(day: date | None, *, open_ended: bool) -> str:
     if open_ended:
         return "in force"
+    if day == date.max:
+        return "not counted yet"
     return day.isoformat() if day else "–"
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlalchemy.sql import ColumnElement, FromClause
+from sqlalchemy.types import NullType
 
 from retention.catalogue.binding import BoundTable, Join, LocalSource, RemoteSource
 from retention.catalogue.dates import DateColumn, NoDay
@@ -162,3 +163,18 @@ def key_in(columns: Sequence[ColumnElement[Any]], keys: Sequence[Key]) -> Column
     if len(columns) == 1:
         return columns[0].in_([key[0] for key in keys])
     return sa.tuple_(*columns).in_(list(keys))
+
+
+def key_is(columns: Sequence[ColumnElement[Any]], key: Sequence[object]) -> ColumnElement[bool]:
+    """``columns`` equal ``key``, parts of which may be text whatever the columns' types are.
+
+    SQLite compares by the column's affinity; other databases want the text cast.
+    """
+
+    def part(column: ColumnElement[Any], value: object) -> ColumnElement[bool]:
+        untyped = isinstance(column.type, NullType | sa.String)
+        if untyped or not isinstance(value, str):
+            return column == value
+        return column == sa.cast(sa.literal(value, sa.Text), column.type)
+
+    return sa.and_(*(part(column, value) for column, value in zip(columns, key, strict=True)))

@@ -82,7 +82,7 @@ class Crasher:
 @contextmanager
 def watched(small: Small, crasher: Crasher) -> Iterator[Installation]:
     """The installation, opened, with every engine watched."""
-    with small.opened() as installation:
+    with small.reopened() as installation:
         for _, engine in installation.stores.items():
             crasher.watch(engine)
         for system in installation.catalogue.systems:

@@ -179,9 +179,11 @@ def test_on_postgresql_crashes_all_over_a_run_change_nothing_in_the_end(server: 
     with server.opened():
         pass
     run, wanted = count(server), server.state()
-    chosen = [at for place, at in enumerate(run.moments) if place % 7 == 3]
+    chosen = [at for place, at in enumerate(run.moments) if place % 9 == 4]
     for point in chosen:
         server.write().fill()
+        with server.opened():
+            pass
         assert run_until(server, point).dead
         finish(server, attempt=1)
         assert differences(server.state(), wanted) == {}, f"crashed at boundary {point}"
