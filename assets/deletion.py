@@ -73,6 +73,7 @@ def _conserved(name: TableName, work: Work, stopped: str | None) -> list[dg.Asse
     if not (observing or backlog):
         expected.append(Zero("due_and_left_without_a_reason"))
     check = Check(
+        asset,
         naming.ROWS_ARE_CONSERVED,
         {
             "selected": counts.get("selected", 0),
@@ -83,4 +84,4 @@ def _conserved(name: TableName, work: Work, stopped: str | None) -> list[dg.Asse
         },
         expected,
     )
-    return list(evaluate([check], asset))
+    return evaluate([check])

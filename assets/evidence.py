@@ -82,9 +82,11 @@ def _closed(work: Work) -> tuple[metadata.Metadata, dg.AssetCheckResult]:
         "transitions": metadata.table(lines, ["table", "transition", "rows", "with dependants"]),
     }
     check = Check(
+        naming.LEDGER,
         naming.CHAIN_HOLDS,
         {"faults": int(verified.problem is not None)},
         [Zero("faults")],
         why=verified.problem,
     )
-    return found, next(evaluate([check], naming.LEDGER))
+    (result,) = evaluate([check])
+    return found, result

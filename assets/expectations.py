@@ -6,7 +6,7 @@ import, so it is imported where it is used.
 """
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -42,6 +42,7 @@ Expected = Zero | Equal
 class Check:
     """A check: named counts, and what is expected of them."""
 
+    asset: dg.AssetKey
     name: str
     counts: Mapping[str, int]
     expected: Sequence[Expected]
@@ -52,19 +53,25 @@ class Check:
     """Further metadata."""
 
 
-def evaluate(checks: Sequence[Check], asset: dg.AssetKey) -> Iterator[dg.AssetCheckResult]:
+def evaluate(checks: Sequence[Check]) -> list[dg.AssetCheckResult]:
     """Put all checks to Great Expectations at once, and tell how each came out."""
-    outcomes = _outcomes(checks)
-    for check in checks:
-        faults = [item for item in check.expected if not outcomes[check.name, item]]
-        yield dg.AssetCheckResult(
-            asset_key=asset,
-            check_name=check.name,
-            passed=not faults,
-            severity=check.severity,
-            description=(check.why or "; ".join(map(str, faults))) if faults else None,
-            metadata={**{name: int(n) for name, n in check.counts.items()}, **check.more},
+    if not checks:
+        return []
+    met = _met(checks)
+    results = []
+    for number, check in enumerate(checks):
+        faults = [item for item in check.expected if not met[number, item]]
+        results.append(
+            dg.AssetCheckResult(
+                asset_key=check.asset,
+                check_name=check.name,
+                passed=not faults,
+                severity=check.severity,
+                description=(check.why or "; ".join(map(str, faults))) if faults else None,
+                metadata={**{name: int(n) for name, n in check.counts.items()}, **check.more},
+            )
         )
+    return results
 
 
 def red(name: str, asset: dg.AssetKey, why: str) -> dg.AssetCheckResult:
@@ -78,33 +85,35 @@ def red(name: str, asset: dg.AssetKey, why: str) -> dg.AssetCheckResult:
     )
 
 
-def _outcomes(checks: Sequence[Check]) -> dict[tuple[str, Expected], bool]:
+def _met(checks: Sequence[Check]) -> dict[tuple[int, Expected], bool]:
+    """Whether each expectation is met, by the number of its check."""
     import great_expectations as gx  # noqa: PLC0415 - seconds to import
     import pandas as pd  # noqa: PLC0415 - comes with it
 
-    places = [(check.name, item) for check in checks for item in check.expected]
-    suite = gx.ExpectationSuite(
-        name="counts",
-        expectations=[
-            _expectation(gx, name, item, str(number)) for number, (name, item) in enumerate(places)
-        ],
-    )
-    line = {f"{check.name}.{name}": n for check in checks for name, n in check.counts.items()}
+    places = [(number, item) for number, check in enumerate(checks) for item in check.expected]
+    expectations = [
+        _expectation(gx, f"{number}.", item, {"place": place})
+        for place, (number, item) in enumerate(places)
+    ]
+    suite = gx.ExpectationSuite(name="counts", expectations=expectations)
+    line = {
+        f"{number}.{name}": count
+        for number, check in enumerate(checks)
+        for name, count in check.counts.items()
+    }
     batch = _batches().get_batch({"dataframe": pd.DataFrame([line])})
     result = batch.validate(suite, result_format="BOOLEAN_ONLY")
     found = {item.expectation_config.meta["place"]: bool(item.success) for item in result.results}
-    return {place: found[str(number)] for number, place in enumerate(places)}
+    return {key: found[place] for place, key in enumerate(places)}
 
 
-def _expectation(gx: Any, check: str, item: Expected, place: str) -> Any:
+def _expectation(gx: Any, prefix: str, item: Expected, meta: Mapping[str, int]) -> Any:
     if isinstance(item, Equal):
         return gx.expectations.ExpectColumnPairValuesToBeEqual(
-            column_A=f"{check}.{item.count}",
-            column_B=f"{check}.{item.other}",
-            meta={"place": place},
+            column_A=prefix + item.count, column_B=prefix + item.other, meta=dict(meta)
         )
     return gx.expectations.ExpectColumnValuesToBeBetween(
-        column=f"{check}.{item.count}", min_value=0, max_value=0, meta={"place": place}
+        column=prefix + item.count, min_value=0, max_value=0, meta=dict(meta)
     )
 
 

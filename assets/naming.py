@@ -40,4 +40,9 @@ def of_table(stage: str, name: TableName) -> dg.AssetKey:
 
     Dagster names a step after its asset, in letters, digits and underscores.
     """
-    return dg.AssetKey([stage, *(_UNFIT.sub("_", part) for part in name.split(".", 1))])
+    return dg.AssetKey([stage, *map(step_name, name.split(".", 1))])
+
+
+def step_name(name: str) -> str:
+    """``name`` in the letters that Dagster allows in a step's name."""
+    return _UNFIT.sub("_", name)

@@ -33,42 +33,63 @@ _ABOUT = {
 
 
 def source_checks(blueprint: Blueprint) -> list[dg.AssetChecksDefinition]:
-    """Four checks on each governed table, in one step a table."""
-    return [_checks(name) for name, _ in blueprint.catalogue.tables()]
-
-
-def _checks(name: TableName) -> dg.AssetChecksDefinition:
-    key = naming.of_table("source", name)
-    specs = [
-        dg.AssetCheckSpec(check, asset=key, description=about) for check, about in _ABOUT.items()
+    """Four checks on each governed table, in one step a system."""
+    return [
+        _checks(system, [TableName(f"{system}.{table}") for table in declared.tables])
+        for system, declared in blueprint.catalogue.systems.items()
     ]
 
-    @dg.multi_asset_check(name="__".join(["check", *key.path]), specs=specs)
-    def check(retention: dg.ResourceParam[Door]) -> Iterator[dg.AssetCheckResult]:
+
+def _checks(system: str, names: Sequence[TableName]) -> dg.AssetChecksDefinition:
+    specs = {
+        (name, check): dg.AssetCheckSpec(
+            check, asset=naming.of_table("source", name), description=about
+        )
+        for name in names
+        for check, about in _ABOUT.items()
+    }
+
+    @dg.multi_asset_check(
+        name=f"check_{naming.step_name(system)}", specs=list(specs.values()), can_subset=True
+    )
+    def checks(
+        context: dg.AssetCheckExecutionContext, retention: dg.ResourceParam[Door]
+    ) -> Iterator[dg.AssetCheckResult]:
+        wanted = context.selected_asset_check_keys
         with safe_errors():
-            try:
-                checks = _look(retention, name)
-            except SourceError as error:
-                results = [red(check, key, str(error)) for check in _ABOUT]
-            else:
-                results = list(evaluate(checks, key))
+            retention.announce("check", system, 0)
+            made: list[Check] = []
+            results: list[dg.AssetCheckResult] = []
+            for name in names:
+                mine = [check for check in _ABOUT if specs[name, check].key in wanted]
+                if not mine:
+                    continue
+                try:
+                    made += [check for check in _look(retention, name) if check.name in mine]
+                except SourceError as error:
+                    asset = naming.of_table("source", name)
+                    results += [red(check, asset, str(error)) for check in mine]
+            results += evaluate(made)
         yield from results
 
-    return check
+    return checks
 
 
 def _look(door: Door, name: TableName) -> list[Check]:
+    asset = naming.of_table("source", name)
     installation = door.installation()
     drift = door.drift(name.partition(".")[0]).of(name)
     found = quality(installation, name, door.day())
     allowed = installation.settings.max_review_share
     return [
         Check(
+            asset,
             naming.KEYS_ARE_SOUND,
             {"rows": found.rows, "keys": found.distinct_keys, "null_keys": found.null_keys},
             [Equal("keys", "rows"), Zero("null_keys")],
         ),
         Check(
+            asset,
             naming.EVENTS_ARE_SOUND,
             {"rows_with_unreadable_dates": found.unreadable_dates,
              "rows_with_future_dates": found.future_dates},
@@ -76,15 +97,16 @@ def _look(door: Door, name: TableName) -> list[Check]:
             severity=_WARN if found.bad_share <= allowed else _ERROR,
             more={"rows": found.rows, "share": round(found.bad_share, 6), "allowed_share": allowed},
         ),
-        _of_findings(naming.SCHEMA_IS_ANNOTATED, drift.schema),
-        _of_findings(naming.FOREIGN_KEYS_ARE_DECLARED, drift.foreign_keys),
+        _of_findings(asset, naming.SCHEMA_IS_ANNOTATED, drift.schema),
+        _of_findings(asset, naming.FOREIGN_KEYS_ARE_DECLARED, drift.foreign_keys),
     ]  # fmt: skip
 
 
-def _of_findings(check: str, findings: Sequence[Finding]) -> Check:
+def _of_findings(asset: dg.AssetKey, check: str, findings: Sequence[Finding]) -> Check:
     errors = [finding for finding in findings if finding.severity == "error"]
     lines = [{"place": f.place, "severity": f.severity, "problem": f.problem} for f in findings]
     return Check(
+        asset,
         check,
         {"errors": len(errors), "warnings": len(findings) - len(errors)},
         [Zero("errors"), Zero("warnings")],

@@ -238,13 +238,7 @@ def _person(installation: Installation, table: TableName, key: Sequence[str]) ->
     columns = [sql.c[name] for name in installation.catalogue.table(table).key]
     with source_errors(table), installation.sources.engine(table.partition(".")[0]).connect() as at:
         owned = installation.catalogue.table(table)
-        found = (
-            at.execute(
-                sa.select(*sql.columns).where(key_is(columns, key))
-            )
-            .mappings()
-            .first()
-        )
+        found = at.execute(sa.select(*sql.columns).where(key_is(columns, key))).mappings().first()
         if found is not None:
             while binder_table != table and owned.owner is not None:
                 table, found, owned = _parent(installation, at, table, found)

@@ -42,13 +42,7 @@ class Demo:
 
     def rows(self) -> dict[str, str]:
         """A digest of every table of the sources, the archive and the vault."""
-        databases = [f"{name}.sqlite" for name in SYSTEMS]
-        databases += ["stores/archive.sqlite", "stores/vault.sqlite"]
-        return {
-            f"{name}:{table}": digest
-            for name in databases
-            for table, digest in _digests(self.folder / name)
-        }
+        return rows_of(self.folder)
 
     def instance(self) -> DagsterInstance:
         return DagsterInstance.from_config(str(self.home))
@@ -80,6 +74,18 @@ class Demo:
         return found
 
 
+def rows_of(folder: Path) -> dict[str, str]:
+    """A digest of every table of the sources, the archive and the vault."""
+    databases = [f"{name}.sqlite" for name in SYSTEMS if (folder / f"{name}.sqlite").exists()]
+    databases += [f"stores/{name}.sqlite" for name in ("archive", "vault")]
+    return {
+        f"{name}:{table}": digest
+        for name in databases
+        if (folder / name).exists()
+        for table, digest in _digests(folder / name)
+    }
+
+
 def _digests(path: Path) -> Iterator[tuple[str, str]]:
     with closing(sqlite3.connect(path)) as connection:
         names = [
@@ -89,5 +95,3 @@ def _digests(path: Path) -> Iterator[tuple[str, str]]:
         for name in sorted(names):
             rows = sorted(map(repr, connection.execute(f'SELECT * FROM "{name}"')))
             yield name, hashlib.sha256("\n".join(rows).encode()).hexdigest()
-
-

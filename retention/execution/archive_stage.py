@@ -166,15 +166,31 @@ def _write(work: Work, chunk: Chunk, made: Sequence[Segment]) -> None:
 
 
 def _units(work: Work, made: Sequence[Segment]) -> dict[tuple[str, date], str]:
-    """The archive unit of each subject and day of expiry; a destroyed one is never reused."""
+    """The archive unit of each subject and day of expiry.
+
+    One that is destroyed is never used again, nor one that a changed policy has given another
+    day since: what is archived now would go with it.
+    """
     keyring = work.installation.keyring
     wanted = {(item.subject_token, item.expires_on): 0 for item in made}
     while True:
         ids = {place: keyring.unit_id(*place, generation) for place, generation in wanted.items()}
-        gone = keyring.destroyed(sorted(ids.values()))
+        gone = keyring.destroyed(sorted(ids.values())) | _moved(work, ids)
         if not gone:
             return ids
         wanted = {p: g + (ids[p] in gone) for p, g in wanted.items()}
+
+
+def _moved(work: Work, ids: Mapping[tuple[str, date], str]) -> set[str]:
+    """The units among ``ids`` that expire on another day than the one they are wanted for."""
+    at = archive.units.c
+    wanted = {unit_id: day for (_, day), unit_id in ids.items()}
+    found: set[str] = set()
+    with reading(work.installation.stores.archive) as connection:
+        for batch in batches(sorted(wanted), BATCH):
+            statement = sa.select(at.unit_id, at.expires_on).where(at.unit_id.in_(batch))
+            found |= {unit for unit, day in connection.execute(statement) if day != wanted[unit]}
+    return found
 
 
 def _incarnations(connection: Connection, tokens: Sequence[str]) -> dict[str, int]:

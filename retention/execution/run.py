@@ -30,6 +30,7 @@ from retention.execution.guards import (
 )
 from retention.execution.in_place_stage import change_in_place
 from retention.execution.journal import Journal, Status
+from retention.execution.reassessing import reassess
 from retention.execution.recovery import recover
 from retention.execution.work import Clock, Stopped, Work
 from retention.holds import refresh
@@ -151,6 +152,7 @@ def begin(
             check_ledger(installation)
             _, waiting = recover(work)
             refresh(installation)
+            reassess(installation, as_of)
         plan = plan_day(installation, as_of, waiting=waiting, progress=progress)
         save_plan(installation.stores.control, plan, clock())
         if expected and plan.digest != expected:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
@@ -19,7 +19,7 @@ from retention.keys import Keyring, seal_with, unseal_with
 from retention.planning.facts import Key
 from retention.planning.judge import Judged
 from retention.policy.calendar import ONE_DAY
-from retention.policy.decide import Decision, Facts
+from retention.policy.decide import Contract, Decision, Facts
 
 OWNER_PREFIX = "owner."
 """Before the names of the owner's columns that a row carries along."""
@@ -50,13 +50,15 @@ def segments(
     carried: Mapping[str, Any],
 ) -> Iterator[Segment]:
     """Every segment of a tree. ``carried`` are owner's columns the root takes along."""
-    facts = pack_facts(judged.facts, judged.purposes)
     for row in tree.rows:
         token = record_token(keyring, row.name, row.key)
         digest = keyring.row_digest(row.row)
         extra = carried if row is tree.root else {}
-        for day, (payload, identity) in _by_expiry(keyring, row, judged.decision, extra).items():
-            yield Segment(token, row.name, subject_token, day, payload, identity, facts, digest)
+        for day, part in _by_expiry(keyring, row, judged.decision, extra).items():
+            facts = pack_facts(judged.facts, sorted(part.needed_by))
+            yield Segment(
+                token, row.name, subject_token, day, part.payload, part.identity, facts, digest
+            )
 
 
 def record_token(keyring: Keyring, table: str, key: Key) -> str:
@@ -71,33 +73,44 @@ def expires_on(decision: Decision, purposes: Sequence[str]) -> date | None:
         for item in decision.purposes
         if item.live and item.archive_through and (not purposes or item.purpose in purposes)
     ]
-    return max(ends) + ONE_DAY if ends else None
+    return min(max(ends), date.max - ONE_DAY) + ONE_DAY if ends else None
+
+
+@dataclass
+class _Part:
+    """The columns of a row that expire on one day, and the purposes that keep them until then."""
+
+    payload: dict[str, Any] = field(default_factory=dict)
+    identity: dict[str, Any] = field(default_factory=dict)
+    needed_by: set[str] = field(default_factory=set)
 
 
 def _by_expiry(
     keyring: Keyring, row: TreeRow, decision: Decision, carried: Mapping[str, Any]
-) -> dict[date, tuple[dict[str, Any], dict[str, Any]]]:
-    found: dict[date, tuple[dict[str, Any], dict[str, Any]]] = defaultdict(lambda: ({}, {}))
+) -> dict[date, _Part]:
+    found: dict[date, _Part] = defaultdict(_Part)
+    live = set(decision.live_purposes)
     whole = expires_on(decision, ())
     assert whole is not None, "only rows in the archive phase are archived"
-    found[whole]  # the row itself, though each of its columns went earlier
+    found[whole].needed_by |= live  # the row itself, though each of its columns went earlier
     for name, value in row.row.items():
         column = row.table.columns[name]
         needed = () if name in row.table.key else column.purposes
         day = expires_on(decision, needed)
         if column.archive == "drop" or day is None:
             continue
-        payload, identity = found[day]
+        part = found[day]
+        part.needed_by |= live & set(needed) if needed else live
         if column.identifies:
-            identity[name] = value
+            part.identity[name] = value
             if value is not None:
                 domain = f"archive:{column.category}"
-                tokens = payload.setdefault(PSEUDONYMS, {})
+                tokens = part.payload.setdefault(PSEUDONYMS, {})
                 tokens[name] = pseudonym(keyring.pseudonym_key, domain, str(value))
         else:
-            payload[name] = value
+            part.payload[name] = value
     for name, value in carried.items():
-        found[whole][1][OWNER_PREFIX + name] = value
+        found[whole].identity[OWNER_PREFIX + name] = value
     return found
 
 
@@ -147,7 +160,10 @@ def _place(token: str, incarnation: int, unit_id: str) -> str:
 
 
 def pack_facts(facts: Facts, purposes: Sequence[str]) -> dict[str, Any]:
-    """Facts as JSON: days only, so that the archive can be decided on again."""
+    """Facts as JSON, days only, and the purposes that keep what is archived.
+
+    With them the archive can be decided on again when the policy changes.
+    """
     return {
         "purposes": list(purposes),
         "days": {kind: [day.isoformat() for day in days] for kind, days in facts.days.items()},
@@ -159,3 +175,20 @@ def pack_facts(facts: Facts, purposes: Sequence[str]) -> dict[str, Any]:
             for kind, items in facts.contracts.items()
         },
     }
+
+
+def unpack_facts(packed: Mapping[str, Any]) -> tuple[Facts, tuple[str, ...]]:
+    """What ``pack_facts`` put away."""
+
+    def day(text: str | None) -> date | None:
+        return date.fromisoformat(text) if text else None
+
+    days = {
+        kind: tuple(date.fromisoformat(text) for text in texts)
+        for kind, texts in packed["days"].items()
+    }
+    contracts = {
+        kind: tuple(Contract(day(start), day(end)) for start, end in pairs)
+        for kind, pairs in packed["contracts"].items()
+    }
+    return Facts(days, contracts), tuple(packed["purposes"])

@@ -205,8 +205,9 @@ def judge(
 def _held_for(
     connection: Connection, bound: BoundTable, keys: Iterable[Key]
 ) -> dict[Key, tuple[str, ...]]:
-    """The purposes each row is held for. The database compares, as it does in the plan: its
-    padding, affinity and collation are its own. A row that has gone is held for every one.
+    """The purposes each row is held for; a row that has gone meanwhile, for every one.
+
+    The database compares, as it does in the plan: padding, affinity and collation are its own.
     """
     every = {key: tuple(bound.all_purposes) for key in keys}
     if all(held.applies is None for held in bound.purposes):

@@ -52,8 +52,6 @@ def start(folder: Path) -> Small:
     lives = scripted()
     lives["crm.invoices"], lives["crm.lines"] = [], []
     made = Small(folder / "start", catalogue=narrow()).write().fill(lives)
-    with made.opened():
-        pass
     return made
 
 
@@ -176,14 +174,10 @@ def test_the_lease_of_a_dead_run_is_not_given_away_before_it_has_lapsed(
 
 
 def test_on_postgresql_crashes_all_over_a_run_change_nothing_in_the_end(server: Small) -> None:
-    with server.opened():
-        pass
     run, wanted = count(server), server.state()
     chosen = [at for place, at in enumerate(run.moments) if place % 9 == 4]
     for point in chosen:
         server.write().fill()
-        with server.opened():
-            pass
         assert run_until(server, point).dead
         finish(server, attempt=1)
         assert differences(server.state(), wanted) == {}, f"crashed at boundary {point}"
