@@ -13,7 +13,7 @@ from assets import metadata, naming
 from assets.blueprint import Blueprint
 from assets.door import Door, at_work
 from retention.catalogue.model import TableName
-from retention.execution.journal import Stage as ChunkStage
+from retention.execution.chunks import Stage as ChunkStage
 from retention.execution.reporting import chunk_reports
 from retention.execution.run import Stage, do_stage
 from retention.execution.work import Work

@@ -19,7 +19,7 @@ from retention.catalogue.binding import BoundTable
 from retention.catalogue.model import TableName
 from retention.encoding import encode
 from retention.errors import StoreError
-from retention.execution.journal import Chunk
+from retention.execution.chunks import Chunk
 from retention.execution.sealing import (
     SealedSegment,
     Segment,

@@ -55,8 +55,8 @@ def discard_unsettled(installation: Installation, chunk_id: str, now: datetime) 
         installation.keyring.destroy_units(emptied, now)
     with writing(stores.archive) as connection:
         removed = connection.execute(archive.records.delete().where(mine)).rowcount
-        for batch in batches(emptied, BATCH):
-            connection.execute(archive.units.delete().where(archive.units.c.unit_id.in_(batch)))
+        for units in batches(emptied, BATCH):
+            connection.execute(archive.units.delete().where(archive.units.c.unit_id.in_(units)))
         return removed
 
 

@@ -18,8 +18,8 @@ from sqlalchemy.engine import Connection
 from retention.catalogue.binding import BoundTable
 from retention.catalogue.model import TableName
 from retention.execution.accumulating import increments
+from retention.execution.chunks import Chunk, IntendedRow
 from retention.execution.copies import discard_unsettled, settle
-from retention.execution.journal import Chunk, IntendedRow
 from retention.execution.sealing import record_token
 from retention.execution.trees import Tree, blocked, delete_trees, read_trees
 from retention.execution.work import Work

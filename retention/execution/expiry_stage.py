@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from retention.execution.journal import Chunk, IntendedRow
+from retention.execution.chunks import Chunk, IntendedRow
 from retention.execution.work import Work
 from retention.planning.plan import Transition
 from retention.stores import archive, vault

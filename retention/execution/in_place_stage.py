@@ -18,7 +18,7 @@ from anonymizers.pseudonyms import is_pseudonym, pseudonym
 from retention.catalogue.binding import BoundTable
 from retention.catalogue.declarations import Pseudonymise
 from retention.catalogue.model import TableName
-from retention.execution.journal import Chunk, IntendedRow
+from retention.execution.chunks import Chunk, IntendedRow
 from retention.execution.trees import VanishedRows
 from retention.execution.work import Work
 from retention.planning import clearing

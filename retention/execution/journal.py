@@ -9,9 +9,8 @@ from __future__ import annotations
 import secrets
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Any
 from uuid import uuid4
 
 import sqlalchemy as sa
@@ -19,49 +18,16 @@ from sqlalchemy.engine import Connection, Engine
 
 from retention import ledger, merkle
 from retention.encoding import decode, encode
-from retention.execution.accumulating import Increment, accumulate
+from retention.execution.accumulating import accumulate
+from retention.execution.chunks import Chunk, IntendedRow, Stage, State, Status, pack, unpack
 from retention.keys import Keyring
-from retention.planning.facts import Key
 from retention.planning.pages import Bounds
 from retention.planning.plan import Plan, Transition
 from retention.stores import control
 from retention.stores.open import reading, writing
 from retention.stores.sql import upsert
 
-Stage = Literal["move", "pseudonymise", "expire"]
-State = Literal["open", "archived", "intended", "done", "abandoned"]
-Status = Literal["running", "stopped", "done", "failed"]
-
 SALT_BYTES = 32
-
-
-@dataclass(frozen=True)
-class Chunk:
-    """A bounded piece of one stage."""
-
-    chunk_id: str
-    run_id: str
-    table: str
-    stage: Stage
-    sequence: int
-    state: State
-    bounds: Bounds
-
-
-@dataclass(frozen=True)
-class IntendedRow:
-    """A row about to be changed: its key, what becomes of it, and what that adds."""
-
-    key: Key
-    transition: Transition
-    leaf: bytes
-    tokens: tuple[str, ...] = ()
-    """Record tokens of the archived copies that become final with it."""
-    rows: int = 1
-    """The row and the dependants that go along."""
-    increments: tuple[Increment, ...] = ()
-    becomes: Mapping[str, Any] = field(default_factory=dict)
-    """For a change in place: what its columns will hold."""
 
 
 class Journal:
@@ -206,7 +172,7 @@ class Journal:
 
     def intend(self, chunk: Chunk, rows: Sequence[IntendedRow], now: datetime) -> None:
         """Write down, before the source commits, exactly which rows it is about to lose."""
-        blob = self._keyring.seal(f"intent:{chunk.chunk_id}", encode([_pack(row) for row in rows]))
+        blob = self._keyring.seal(f"intent:{chunk.chunk_id}", encode([pack(row) for row in rows]))
         with writing(self.engine) as connection:
             values = {"state": "intended", "intent": blob, "updated_at": now}
             self._update(connection, chunk, values)
@@ -219,7 +185,7 @@ class Journal:
         with reading(self.engine) as connection:
             blob = connection.execute(statement).scalar_one()
         packed = decode(self._keyring.unseal(f"intent:{chunk.chunk_id}", blob))
-        return [_unpack(item) for item in packed]
+        return [unpack(item) for item in packed]
 
     def complete(
         self,
@@ -400,29 +366,3 @@ class Journal:
         with reading(self.engine) as connection:
             for row in connection.execute(statement).all():
                 yield row.run_id, row.as_of
-
-
-def _pack(row: IntendedRow) -> list[Any]:
-    cells = [[i.table, i.name, i.cell, dict(i.sums)] for i in row.increments]
-    return [
-        list(row.key),
-        str(row.transition),
-        row.leaf,
-        list(row.tokens),
-        row.rows,
-        cells,
-        dict(row.becomes),
-    ]
-
-
-def _unpack(packed: Any) -> IntendedRow:
-    key, transition, leaf, tokens, rows, cells, becomes = packed
-    return IntendedRow(
-        tuple(key),
-        Transition(transition),
-        leaf,
-        tuple(tokens),
-        rows,
-        tuple(Increment(*cell) for cell in cells),
-        becomes,
-    )

@@ -11,11 +11,11 @@ from collections import Counter
 
 from retention.catalogue.model import TableName
 from retention.errors import SourceError
+from retention.execution.chunks import Chunk, IntendedRow
 from retention.execution.copies import discard_unsettled
 from retention.execution.delete_stage import Outcome, finish, still_there
 from retention.execution.expiry_stage import expire_chunk
 from retention.execution.in_place_stage import COUNTED
-from retention.execution.journal import Chunk, IntendedRow
 from retention.execution.work import Work
 from retention.planning.facts import key_in
 from retention.planning.pages import read_rows
@@ -58,8 +58,8 @@ def _repair(work: Work, chunk: Chunk) -> str:
     rows = work.journal.intent(chunk)
     if chunk.stage == "expire":
         # A unit whose key is still there is decided on anew: a hold may have come since.
-        gone = work.installation.keyring.destroyed(str(row.key[0]) for row in rows)
-        expire_chunk(work, chunk, [row for row in rows if row.key[0] in gone])
+        destroyed = work.installation.keyring.destroyed(str(row.key[0]) for row in rows)
+        expire_chunk(work, chunk, [row for row in rows if row.key[0] in destroyed])
     elif chunk.stage == "move":
         gone = _gone(work, chunk, rows)
         counts: Counter[str] = Counter(selected=len(gone))

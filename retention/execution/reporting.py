@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from retention.catalogue.model import TableName
-from retention.execution.journal import Stage
+from retention.execution.chunks import Stage
 from retention.planning.plan import PlanDigest
 from retention.stores import archive, control
 from retention.stores.open import reading

@@ -19,6 +19,7 @@ from retention.catalogue.drift import check_system, stopped_tables
 from retention.catalogue.model import TableName
 from retention.errors import ConfigurationError, RetentionError, RunFailed, SourceError, StoreError
 from retention.execution.archive_stage import archive_table
+from retention.execution.chunks import Status
 from retention.execution.delete_stage import delete_table
 from retention.execution.expiry_stage import expire_archive
 from retention.execution.guards import (
@@ -29,7 +30,7 @@ from retention.execution.guards import (
     too_much_in_review,
 )
 from retention.execution.in_place_stage import change_in_place
-from retention.execution.journal import Journal, Status
+from retention.execution.journal import Journal
 from retention.execution.reassessing import reassess
 from retention.execution.recovery import recover
 from retention.execution.work import Clock, Stopped, Work
