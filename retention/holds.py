@@ -16,7 +16,7 @@ from uuid import uuid4
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from retention.catalogue.binding import BoundTable, SubjectPath
+from retention.catalogue.bound import BoundTable, SubjectPath
 from retention.catalogue.model import Link, TableName
 from retention.catalogue.normalise import normalise, normalised
 from retention.catalogue.sources import source_errors

@@ -10,11 +10,11 @@ from uuid import uuid4
 
 import sqlalchemy as sa
 
-from retention.catalogue.binding import BoundTable
+from retention.catalogue.bound import BoundTable
 from retention.errors import ConfigurationError
-from retention.execution.sealing import record_token
 from retention.installation import Installation
 from retention.planning.judge import Judged
+from retention.planning.memory import record_token
 from retention.policy.decide import Action
 from retention.stores import cases
 from retention.stores.open import reading, writing

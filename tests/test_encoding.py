@@ -44,7 +44,7 @@ VALUES = st.recursive(
 )
 
 
-def same(left: object, right: object) -> bool:  # noqa: PLR0911 - one line a type
+def same(left: object, right: object) -> bool:
     """Equality that tells types, zero's signs, exponents and offsets apart."""
     if type(left) is not type(right):
         return False

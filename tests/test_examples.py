@@ -30,15 +30,10 @@ from retention.catalogue.model import TableName
 from retention.encoding import encode
 from retention.execution import run
 from retention.execution.conservation import conservation
-from retention.execution.sealing import (
-    OWNER_PREFIX,
-    PSEUDONYMS,
-    record_token,
-    unseal_identity,
-    unseal_payload,
-)
+from retention.execution.sealing import OWNER_PREFIX, PSEUDONYMS, unseal_identity, unseal_payload
 from retention.installation import Installation, open_installation
 from retention.keys import new_master_key
+from retention.planning.memory import record_token
 from retention.planning.plan import DESTRUCTIVE, Plan, Transition
 from retention.policy.decide import Phase
 from retention.stores import archive, control, vault
@@ -166,6 +161,7 @@ PURCHASES: tuple[tuple[str, ...], ...] = (
     ("2025-06-30",),
     ("2023-01-15",),  # its five years end with 15 January 2028
     ("2023-01-14", "2019-12-31", "2017-12-31"),  # the last one's ten years end in 2027
+    ("2024-06-01", "2017-05-05"),  # only the first keeps the second from expiring in 2027
 )
 """Each customer's days of purchase; invoices are numbered through."""
 

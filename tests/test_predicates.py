@@ -14,7 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import Phase as Phase_
 from hypothesis import strategies as st
 
-from retention.catalogue.binding import Binder, BoundTable
+from retention.catalogue.binding import Binder
+from retention.catalogue.bound import BoundTable
 from retention.catalogue.model import Catalogue, TableName
 from retention.catalogue.sources import Sources
 from retention.planning.judge import candidates, judge

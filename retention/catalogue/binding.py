@@ -8,167 +8,30 @@ remote (through a link, in another one).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
-from functools import cached_property
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.sql import ColumnElement, FromClause
 
+from retention.catalogue.bound import (
+    BoundTable,
+    Follower,
+    Join,
+    Lent,
+    LocalSource,
+    Remembered,
+    RemoteSource,
+    SubjectPath,
+)
 from retention.catalogue.dates import DateColumn
 from retention.catalogue.declarations import Condition, EventSource
-from retention.catalogue.model import Catalogue, Link, Role, Table, TableName
+from retention.catalogue.model import Catalogue, Role, Table, TableName
 from retention.catalogue.sources import Sources
 from retention.policy.calendar import zone
-from retention.policy.decide import Phase
 from retention.policy.predicates import (
-    PHASE_NUMBER,
-    Evidence,
     HeldPurpose,
-    held_phase,
-    phase_of_record,
 )
-from retention.policy.table import Policy, Purpose
-
-Join = tuple[FromClause, ColumnElement[bool]]
-
-
-@dataclass(frozen=True)
-class LocalSource:
-    """An event's columns, reached from the row by ``joins`` (none: the row's own)."""
-
-    point: DateColumn | None
-    start: DateColumn | None
-    end: DateColumn | None
-    joins: tuple[Join, ...] = ()
-
-    @property
-    def joined(self) -> bool:
-        return bool(self.joins)
-
-    @property
-    def null_end(self) -> ColumnElement[bool]:
-        assert self.end is not None
-        return self.end.expression.is_(None)
-
-    @property
-    def columns(self) -> tuple[DateColumn, ...]:
-        return tuple(column for column in (self.point, self.start, self.end) if column)
-
-    def exists(self, condition: ColumnElement[bool]) -> ColumnElement[bool]:
-        """Whether ``condition`` holds on the row, or on some row joined to it."""
-        if not self.joins:
-            return condition
-        return (
-            sa.select(sa.literal(1))
-            .select_from(*(target for target, _ in self.joins))
-            .where(*(on for _, on in self.joins), condition)
-            .correlate_except(*(target for target, _ in self.joins))
-            .exists()
-        )
-
-
-@dataclass(frozen=True)
-class RemoteSource:
-    """An event in another system, for the persons a link says are the same."""
-
-    kind: str
-    link: Link
-    system: str
-    near: ColumnElement[Any]
-    near_joins: tuple[Join, ...]
-    far_table: FromClause
-    far_value: ColumnElement[Any]
-    far_joins: tuple[Join, ...]
-    point: DateColumn | None
-    start: DateColumn | None
-    end: DateColumn | None
-
-    @property
-    def columns(self) -> tuple[DateColumn, ...]:
-        return tuple(column for column in (self.point, self.start, self.end) if column)
-
-
-@dataclass(frozen=True)
-class Follower:
-    """A dependant table and the way from its rows to the row they follow."""
-
-    name: TableName
-    table: Table
-    sql: sa.Table
-    parent: TableName
-    via: tuple[sa.Column[Any], ...]
-
-    @property
-    def key(self) -> tuple[sa.Column[Any], ...]:
-        return tuple(self.sql.c[name] for name in self.table.key)
-
-
-@dataclass(frozen=True)
-class SubjectPath:
-    """The way from a row to the person it belongs to: ``columns`` hold that person's key.
-
-    A row whose ``columns`` are null belongs to nobody else: it stands for itself.
-    """
-
-    table: TableName
-    columns: tuple[ColumnElement[Any], ...]
-    joins: tuple[Join, ...] = ()
-
-
-@dataclass(frozen=True)
-class BoundTable:
-    """A table with clocks of its own, ready to be asked about."""
-
-    name: TableName
-    table: Table
-    sql: sa.Table
-    dialect: str
-    purposes: tuple[HeldPurpose, ...]
-    evidence: Evidence
-    remote: tuple[RemoteSource, ...]
-    followers: tuple[Follower, ...]
-    owner: TableName | None
-    subject: SubjectPath
-    blockers: tuple[tuple[TableName, Follower], ...]
-    """Tables whose rows keep a row of this tree in place while they refer to it."""
-    uncovered: bool
-
-    @property
-    def system(self) -> str:
-        return self.name.partition(".")[0]
-
-    @cached_property
-    def key(self) -> tuple[sa.Column[Any], ...]:
-        return tuple(self.sql.c[name] for name in self.table.key)
-
-    @property
-    def all_purposes(self) -> dict[str, Purpose]:
-        return {held.purpose.id: held.purpose for held in self.purposes}
-
-    def phases(self, as_of: date) -> dict[str, ColumnElement[int]]:
-        """The number of each purpose's phase for a row, by local evidence."""
-        if self.uncovered:
-            review = sa.literal(PHASE_NUMBER[Phase.review])
-            expired = PHASE_NUMBER[Phase.expired]
-            return {
-                held.purpose.id: review
-                if held.applies is None
-                else sa.case((held.applies, review), else_=expired)
-                for held in self.purposes
-            }
-        return {held.purpose.id: held_phase(held, self.evidence, as_of) for held in self.purposes}
-
-    def joint(self, phases: Sequence[ColumnElement[int]]) -> ColumnElement[int]:
-        return phase_of_record(phases, self.dialect)
-
-    @property
-    def dates(self) -> Iterator[DateColumn]:
-        """Every local date column the decision reads."""
-        for sources in self.evidence.values():
-            for source in sources:
-                yield from source.columns  # type: ignore[attr-defined]
+from retention.policy.table import Policy
 
 
 class Binder:
@@ -196,7 +59,7 @@ class Binder:
             for purpose, condition in table.purposes.items()
         )
         kinds = frozenset().union(*(item.purpose.kinds for item in held))
-        local, remote = self._evidence(name, sql, (), kinds)
+        local, remote, remembered = self._evidence(name, sql, (), kinds)
         return BoundTable(
             name=name,
             table=table,
@@ -205,6 +68,8 @@ class Binder:
             purposes=held,
             evidence=local,
             remote=tuple(remote),
+            remembered=tuple(remembered),
+            lent=tuple(self._lent(name, sql)),
             followers=tuple(self._follower(other) for other in self._catalogue.followers(name)),
             owner=self._catalogue.owner_of(name),
             subject=self._subject(name, sql, ()),
@@ -266,12 +131,16 @@ class Binder:
 
     def _evidence(
         self, name: TableName, at: FromClause, joins: tuple[Join, ...], kinds: frozenset[str]
-    ) -> tuple[dict[str, list[LocalSource]], list[RemoteSource]]:
+    ) -> tuple[dict[str, list[LocalSource]], list[RemoteSource], list[Remembered]]:
         """The evidence of ``kinds``: the table's own declarations first, else its owner's."""
         table = self._catalogue.table(name)
         local: dict[str, list[LocalSource]] = {}
         remote: list[RemoteSource] = []
+        remembered: list[Remembered] = []
         for kind in sorted(kinds & set(table.events)):
+            if any(self._leaves_first(name, source) for source in table.events[kind]):
+                key = tuple(at.c[column] for column in table.key)
+                remembered.append(Remembered(kind, name, key, joins))
             for source in table.events[kind]:
                 if source.link is not None:
                     remote.append(self._remote(at, joins, kind, source))
@@ -282,10 +151,27 @@ class Binder:
         if missing and owner is not None and table.owner is not None:
             owner_at = self._sources.table(owner).alias()
             on = _equal(at, table.owner.via, owner_at, self._catalogue.table(owner).key)
-            theirs, far = self._evidence(owner, owner_at, (*joins, (owner_at, on)), missing)
+            theirs, far, gone = self._evidence(owner, owner_at, (*joins, (owner_at, on)), missing)
             local |= theirs
             remote += far
-        return local, remote
+            remembered += gone
+        return local, remote, remembered
+
+    def _leaves_first(self, name: TableName, source: EventSource) -> bool:
+        """Whether the event is in a table with clocks of its own, owned by ``name``."""
+        if source.table is None or source.link is not None:
+            return False
+        holder = TableName(f"{_system(name)}.{source.table}")
+        return self._catalogue.table(holder).role is Role.evidence
+
+    def _lent(self, name: TableName, sql: FromClause) -> Iterator[Lent]:
+        owner = self._catalogue.owner_of(name)
+        if owner is None or self._catalogue.table(name).role is not Role.evidence:
+            return
+        for kind, sources in self._catalogue.table(owner).events.items():
+            for source in sources:
+                if source.link is None and f"{_system(owner)}.{source.table}" == name:
+                    yield Lent(kind, LocalSource(*self._dates(name, sql, source)))
 
     def _local(
         self, name: TableName, at: FromClause, joins: tuple[Join, ...], source: EventSource

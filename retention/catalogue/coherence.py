@@ -107,19 +107,31 @@ def _clock_problems(catalogue: Catalogue, name: TableName, purpose: Purpose) -> 
     ending = purpose.active.ended_by if purpose.active else ()
     for kind, found in sourced.items():
         for item in found:
-            if item.source.link is None:
+            how = _partial(catalogue, item)
+            if how is None:
                 continue
             where = place_of(item.table, "events", kind)
             if kind in ending:
                 yield (
                     where,
-                    f"it ends purpose '{purpose.id}' and cannot come through a link, which may only prolong",
+                    f"it ends purpose '{purpose.id}' and cannot come {how}, which may only prolong",
                 )
             elif not purpose.only_prolonged_by_evidence:
                 yield (
                     where,
-                    f"purpose '{purpose.id}' counts from a first event, and evidence through a link could shorten it",
+                    f"purpose '{purpose.id}' counts from a first event, and evidence {how} could shorten it",
                 )
+
+
+def _partial(catalogue: Catalogue, item: _Sourced) -> str | None:
+    """How it comes that not all of an event's days are at hand: then they may only prolong."""
+    if item.source.link is not None:
+        return "through a link"
+    if item.source.table is not None:
+        system = item.table.partition(".")[0]
+        if catalogue.table(f"{system}.{item.source.table}").role is Role.evidence:
+            return "from rows that can leave before their owner"
+    return None
 
 
 def sources_of(catalogue: Catalogue, name: TableName, kind: str) -> Iterator[_Sourced]:

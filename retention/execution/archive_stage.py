@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from retention.catalogue.binding import BoundTable
+from retention.catalogue.bound import BoundTable
 from retention.catalogue.model import TableName
 from retention.encoding import encode
 from retention.errors import StoreError
@@ -33,6 +33,7 @@ from retention.execution.work import Work
 from retention.holds import subject_token, subjects
 from retention.planning.facts import Key, key_in
 from retention.planning.judge import Judged, judge
+from retention.planning.memory import remembered
 from retention.planning.pages import next_page, read_page
 from retention.policy.decide import Action
 from retention.stores import archive, vault
@@ -83,7 +84,8 @@ def copy_chunk(work: Work, chunk: Chunk) -> tuple[int, int, int]:
     with installation.sources.begin(bound.system) as connection:
         rows = read_page(connection, bound, found.condition, chunk.bounds)
         held = work.held().keys(connection, bound, rows)
-        judged = judge(connection, bound, rows, work.as_of, installation.sources, held)
+        memory = remembered(installation, connection, bound, rows)
+        judged = judge(connection, bound, rows, work.as_of, installation.sources, held, memory)
         due = {item.key: item for item in judged if item.decision.action is Action.archive}
         leaving = len(due) + sum(item.decision.action is Action.dispose for item in judged)
         if not due:

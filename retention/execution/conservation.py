@@ -13,10 +13,10 @@ import sqlalchemy as sa
 
 from retention.catalogue.model import TableName
 from retention.catalogue.sources import source_errors
-from retention.execution.sealing import record_token
 from retention.execution.work import Work
 from retention.holds import held_rows
 from retention.planning.daily import count_table
+from retention.planning.memory import record_token
 from retention.planning.pages import within
 from retention.planning.plan import Transition
 from retention.stores import archive, control

@@ -15,16 +15,16 @@ from typing import NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from retention.catalogue.binding import BoundTable
+from retention.catalogue.bound import BoundTable
 from retention.catalogue.model import TableName
 from retention.execution.accumulating import increments
 from retention.execution.chunks import Chunk, IntendedRow
 from retention.execution.copies import discard_unsettled, settle
-from retention.execution.sealing import record_token
 from retention.execution.trees import Tree, blocked, delete_trees, read_trees
 from retention.execution.work import Work
 from retention.planning.facts import Key, key_in
 from retention.planning.judge import Judged, judge
+from retention.planning.memory import forget, keep_only, record_token, remember, remembered
 from retention.planning.pages import read_page
 from retention.planning.plan import Transition
 from retention.policy.decide import Action
@@ -73,7 +73,11 @@ def delete_chunk(work: Work, chunk: Chunk) -> Outcome:
 
 def finish(work: Work, chunk: Chunk, outcome: Outcome, seconds: float) -> None:
     """After the source has committed: copies become final, leftovers go, counts are kept."""
-    settle(work.installation.stores, [token for row in outcome.done for token in row.tokens])
+    stores, keyring = work.installation.stores, work.installation.keyring
+    table, keys = TableName(chunk.table), [row.key for row in outcome.done]
+    settle(stores, [token for row in outcome.done for token in row.tokens])
+    keep_only(stores, chunk.chunk_id, [record_token(keyring, table, key) for key in keys])
+    forget(stores, keyring, table, keys)
     discard_unsettled(work.installation, chunk.chunk_id, work.clock())
     work.journal.complete(chunk, outcome.done, outcome.counts, seconds, work.clock())
 
@@ -87,7 +91,8 @@ def _prepare(work: Work, chunk: Chunk, connection: Connection) -> tuple[Outcome,
     keys = [tuple(row[name] for name in bound.table.key) for row in rows]
     every = read_trees(connection, bound, zip(keys, rows, strict=True), lock=True)
     held = work.held().keys(connection, bound, rows)
-    judged = judge(connection, bound, rows, work.as_of, work.installation.sources, held)
+    memory = remembered(work.installation, connection, bound, rows)
+    judged = judge(connection, bound, rows, work.as_of, work.installation.sources, held, memory)
     leaving = {item.key: item for item in judged if item.decision.action in _LEAVES}
     counts: Counter[str] = Counter(selected=len(judged))
     for item in judged:
@@ -106,6 +111,13 @@ def _prepare(work: Work, chunk: Chunk, connection: Connection) -> tuple[Outcome,
             transition = _LEAVES[leaving[key].decision.action]
             counts["archived" if transition is Transition.archive else "disposed"] += 1
             going.append((transition, tree))
+    remember(
+        work.installation.stores,
+        work.installation.keyring,
+        bound,
+        [tree.root.row for _, tree in going],
+        chunk.chunk_id,
+    )
     delete_trees(connection, bound, [tree for _, tree in going])
     done = [_intended(work, bound, transition, tree) for transition, tree in going]
     return Outcome(done, counts), judged

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from anonymizers.pseudonyms import is_pseudonym, pseudonym
-from retention.catalogue.binding import BoundTable
+from retention.catalogue.bound import BoundTable
 from retention.catalogue.declarations import Pseudonymise
 from retention.catalogue.model import TableName
 from retention.execution.chunks import Chunk, IntendedRow
@@ -24,6 +24,7 @@ from retention.execution.work import Work
 from retention.planning import clearing
 from retention.planning.facts import Key
 from retention.planning.judge import Judged, judge
+from retention.planning.memory import remembered
 from retention.planning.pages import next_page, read_page
 from retention.planning.plan import Transition
 from retention.policy.decide import Action
@@ -62,7 +63,8 @@ def change_chunk(work: Work, chunk: Chunk, condition: sa.ColumnElement[bool]) ->
     with work.installation.sources.begin(bound.system, write=True) as connection:
         rows = read_page(connection, bound, condition, chunk.bounds, lock=True)
         held = work.held().keys(connection, bound, rows)
-        judged = judge(connection, bound, rows, work.as_of, work.installation.sources, held)
+        memory = remembered(work.installation, connection, bound, rows)
+        judged = judge(connection, bound, rows, work.as_of, work.installation.sources, held, memory)
         changes = [change for item in judged if (change := _change(work, bound, item))]
         for item, _, values in changes:
             _update(connection, bound, item, values)

@@ -18,6 +18,7 @@ from retention.execution.expiry_stage import expire_chunk
 from retention.execution.in_place_stage import COUNTED
 from retention.execution.work import Work
 from retention.planning.facts import key_in
+from retention.planning.memory import keep_only
 from retention.planning.pages import read_rows
 from retention.planning.plan import Transition
 from retention.stores.sql import BATCH, batches
@@ -53,6 +54,7 @@ def _repair(work: Work, chunk: Chunk) -> str:
     if chunk.state != "intended":
         if chunk.stage == "move":
             discard_unsettled(work.installation, chunk.chunk_id, work.clock())
+            keep_only(work.installation.stores, chunk.chunk_id, ())
         work.journal.mark(chunk, "abandoned", work.clock())
         return "abandoned"
     rows = work.journal.intent(chunk)

@@ -16,10 +16,11 @@ from anonymizers.pseudonyms import pseudonym
 from retention.encoding import decode, encode
 from retention.execution.trees import Tree, TreeRow
 from retention.keys import Keyring, seal_with, unseal_with
-from retention.planning.facts import Key
+from retention.planning.facts import pack, unpack
 from retention.planning.judge import Judged
+from retention.planning.memory import record_token
 from retention.policy.calendar import ONE_DAY
-from retention.policy.decide import Contract, Decision, Facts
+from retention.policy.decide import Decision, Facts
 
 OWNER_PREFIX = "owner."
 """Before the names of the owner's columns that a row carries along."""
@@ -59,11 +60,6 @@ def segments(
             yield Segment(
                 token, row.name, subject_token, day, part.payload, part.identity, facts, digest
             )
-
-
-def record_token(keyring: Keyring, table: str, key: Key) -> str:
-    """The opaque natural key of a record."""
-    return keyring.token("record", table, *key)
 
 
 def expires_on(decision: Decision, purposes: Sequence[str]) -> date | None:
@@ -164,31 +160,9 @@ def pack_facts(facts: Facts, purposes: Sequence[str]) -> dict[str, Any]:
 
     With them the archive can be decided on again when the policy changes.
     """
-    return {
-        "purposes": list(purposes),
-        "days": {kind: [day.isoformat() for day in days] for kind, days in facts.days.items()},
-        "contracts": {
-            kind: [
-                [item.start and item.start.isoformat(), item.end and item.end.isoformat()]
-                for item in items
-            ]
-            for kind, items in facts.contracts.items()
-        },
-    }
+    return {"purposes": list(purposes), **pack(facts)}
 
 
 def unpack_facts(packed: Mapping[str, Any]) -> tuple[Facts, tuple[str, ...]]:
     """What ``pack_facts`` put away."""
-
-    def day(text: str | None) -> date | None:
-        return date.fromisoformat(text) if text else None
-
-    days = {
-        kind: tuple(date.fromisoformat(text) for text in texts)
-        for kind, texts in packed["days"].items()
-    }
-    contracts = {
-        kind: tuple(Contract(day(start), day(end)) for start, end in pairs)
-        for kind, pairs in packed["contracts"].items()
-    }
-    return Facts(days, contracts), tuple(packed["purposes"])
+    return unpack(packed), tuple(packed["purposes"])

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from retention.catalogue.binding import BoundTable
+from retention.catalogue.bound import BoundTable
 from retention.catalogue.model import Table, TableName
 from retention.errors import SourceError
 from retention.planning.facts import Key, key_in

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlalchemy.sql import ColumnElement
 
-from retention.catalogue.binding import BoundTable
+from retention.catalogue.bound import BoundTable
 from retention.planning.judge import Candidates, Judged, cleared
 from retention.policy.decide import Action, Phase
 from retention.policy.predicates import PHASE_NUMBER
@@ -37,7 +37,7 @@ def condition(found: Candidates) -> ColumnElement[bool]:
     tests = [_over(found, column) for column in cleared_columns(found.bound)]
     if not tests:
         return sa.false()
-    if found.bound.remote:
+    if found.bound.partial:
         return sa.or_(*tests)
     stays = found.phase.in_([PHASE_NUMBER[Phase.active], PHASE_NUMBER[Phase.review]])
     return sa.and_(sa.or_(stays, found.stays_in_place), sa.or_(*tests))
@@ -50,7 +50,7 @@ def _over(found: Candidates, column: ClearedColumn) -> ColumnElement[bool]:
     never bring an archived purpose to its end.
     """
     over = [PHASE_NUMBER[Phase.expired]]
-    if found.bound.remote:
+    if found.bound.partial:
         over.append(PHASE_NUMBER[Phase.review])
     ended = [found.phases[purpose].in_(over) for purpose in sorted(column.purposes)]
     return sa.and_(*ended, sa.not_(cleared(found.bound.sql.c[column.name], column.cleared_as)))

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.sql import ColumnElement
 
-from retention.catalogue.binding import BoundTable
+from retention.catalogue.bound import BoundTable
 from retention.catalogue.model import TableName
 from retention.catalogue.sources import source_errors
 from retention.errors import SourceError
@@ -21,6 +21,7 @@ from retention.installation import Installation
 from retention.planning import clearing
 from retention.planning.facts import Key, key_in
 from retention.planning.judge import Candidates, candidates, judge
+from retention.planning.memory import remembered
 from retention.planning.pages import pages, read_page
 from retention.planning.plan import Plan, PlanItem, TableCounts, Transition
 from retention.policy.decide import Action, Phase
@@ -101,9 +102,9 @@ def count_table(
     with installation.sources.engine(bound.system).connect() as connection:
         counts = count_in_source(connection, found)
         clear = clearing.count(connection, found)
-        if bound.remote or held:
+        if bound.partial or held:
             judged, actions = _count_by_judging(installation, connection, found, held)
-            counts = _corrected(counts, judged) if bound.remote else counts
+            counts = _corrected(counts, judged) if bound.partial else counts
         else:
             actions = _actions_by_count(connection, found)
     items = [PlanItem(table=bound.name, transition=Transition.clear, rows=clear)]
@@ -195,7 +196,10 @@ def _count_by_judging(
         rows = read_page(connection, bound, condition, bounds)
         under_hold = held.keys(connection, bound, rows)
         leaving: dict[Transition, list[Key]] = defaultdict(list)
-        for item in judge(connection, bound, rows, found.as_of, installation.sources, under_hold):
+        memory = remembered(installation, connection, bound, rows)
+        for item in judge(
+            connection, bound, rows, found.as_of, installation.sources, under_hold, memory
+        ):
             phases[item.decision.phase] += 1
             transition = _TRANSITION_OF_ACTION.get(item.decision.action)
             if item.decision.action is Action.hold and item.decision.phase is not Phase.active:

@@ -16,6 +16,7 @@ from retention.installation import Installation
 from retention.planning import clearing
 from retention.planning.facts import key_is
 from retention.planning.judge import Judged, judge
+from retention.planning.memory import remembered
 from retention.planning.pages import read_rows
 from retention.policy.decide import Action, Contract
 from retention.policy.table import Rule
@@ -136,7 +137,8 @@ def _judge_one(
         if not rows:
             raise ConfigurationError(f"{table}: there is no record with that key")
         held = held_rows(installation).keys(connection, bound, rows)
-        judged = judge(connection, bound, rows, as_of, installation.sources, held)
+        memory = remembered(installation, connection, bound, rows)
+        judged = judge(connection, bound, rows, as_of, installation.sources, held, memory)
     return judged[0], table, bool(held)
 
 

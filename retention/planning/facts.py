@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.sql import ColumnElement, FromClause
 from sqlalchemy.types import NullType
 
-from retention.catalogue.binding import BoundTable, Join, LocalSource, RemoteSource
+from retention.catalogue.bound import BoundTable, Join, Lent, LocalSource, RemoteSource
 from retention.catalogue.dates import DateColumn, NoDay
 from retention.catalogue.normalise import normalise, normalised
 from retention.catalogue.sources import Sources
@@ -33,11 +33,18 @@ class _Gathered:
     contracts: dict[str, list[Contract]] = field(default_factory=lambda: defaultdict(list))
     unreadable: set[str] = field(default_factory=set)
 
-    def add(self, kind: str, source: LocalSource | RemoteSource, values: Sequence[object]) -> None:
+    def add(
+        self,
+        kind: str,
+        source: LocalSource | RemoteSource,
+        values: Sequence[object],
+        *,
+        joined: bool = False,
+    ) -> None:
         if source.point is not None:
             self._add_day(kind, source.point, values[0])
         else:
-            joined = not isinstance(source, LocalSource) or source.joined
+            joined = joined or not isinstance(source, LocalSource) or source.joined
             self._add_contract(kind, source, values, joined=joined)
 
     def _add_day(self, kind: str, column: DateColumn, value: object) -> None:
@@ -156,6 +163,59 @@ def _load_remote(
             for row in far.execute(statement.where(far_value.in_(batch))):
                 for key in persons[row[0]]:
                     gathered[key].add(remote.kind, remote, row[1:])
+
+
+def load_joined(
+    connection: Connection,
+    bound: BoundTable,
+    joins: Sequence[Join],
+    columns: Sequence[ColumnElement[Any]],
+    keys: Iterable[Key],
+) -> Iterator[tuple[Key, Key]]:
+    """``columns``, reached by ``joins``, of the rows ``keys``."""
+    for key, values in _joined_values(connection, bound, joins, columns, keys):
+        yield key, tuple(values)
+
+
+def lent_facts(lent: Sequence[Lent], row: Mapping[str, Any]) -> dict[str, Facts]:
+    """What a row's own columns say, by kind of event, of the clock of its owner."""
+    found: dict[str, _Gathered] = defaultdict(_Gathered)
+    for item in lent:
+        names = [str(column.expression.name) for column in item.source.columns]
+        found[item.kind].add(item.kind, item.source, [row[name] for name in names], joined=True)
+    return {kind: gathered.facts() for kind, gathered in found.items()}
+
+
+def pack(facts: Facts) -> dict[str, Any]:
+    """Facts as JSON."""
+    return {
+        "days": {kind: [day.isoformat() for day in days] for kind, days in facts.days.items()},
+        "contracts": {
+            kind: [
+                [item.start and item.start.isoformat(), item.end and item.end.isoformat()]
+                for item in items
+            ]
+            for kind, items in facts.contracts.items()
+        },
+        "unreadable": sorted(facts.unreadable),
+    }
+
+
+def unpack(packed: Mapping[str, Any]) -> Facts:
+    """What ``pack`` put away."""
+
+    def day(text: str | None) -> date | None:
+        return date.fromisoformat(text) if text else None
+
+    days = {
+        kind: tuple(date.fromisoformat(text) for text in texts)
+        for kind, texts in packed["days"].items()
+    }
+    contracts = {
+        kind: tuple(Contract(day(start), day(end)) for start, end in pairs)
+        for kind, pairs in packed["contracts"].items()
+    }
+    return Facts(days, contracts, frozenset(packed["unreadable"]))
 
 
 def key_in(columns: Sequence[ColumnElement[Any]], keys: Sequence[Key]) -> ColumnElement[bool]:

@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.sql import ColumnElement
 
 from anonymizers.pseudonyms import TOKEN_LENGTH, TOKEN_PREFIX
-from retention.catalogue.binding import BoundTable, RemoteSource
+from retention.catalogue.bound import BoundTable, RemoteSource
 from retention.catalogue.declarations import Pseudonymise
 from retention.catalogue.normalise import normalised
 from retention.catalogue.sources import Sources
@@ -76,7 +76,7 @@ class Candidates:
     @property
     def condition(self) -> ColumnElement[bool]:
         candidate = self.phase < PHASE_NUMBER[Phase.active]
-        if self.bound.remote:
+        if self.bound.partial:
             tests = [candidate]
             tests += [key_in(self.bound.key, batch) for batch in batches(self.suspects, BATCH)]
             return sa.or_(*tests)
@@ -88,7 +88,7 @@ class Candidates:
         purposes = self.bound.all_purposes.values()
         if not any(purpose.archive and purpose.archive.in_place for purpose in purposes):
             return sa.false()
-        if self.bound.remote:
+        if self.bound.partial:
             return sa.and_(self.phase < PHASE_NUMBER[Phase.active], sa.not_(self.done))
         return sa.and_(self.stays_in_place, sa.not_(self.done))
 
@@ -178,13 +178,17 @@ def judge(
     as_of: date,
     sources: Sources | None,
     held: Collection[Key] = (),
+    remembered: Mapping[Key, Facts] | None = None,
 ) -> list[Judged]:
     """Decide on fetched ``rows`` (every column by name) with their complete facts.
 
-    ``held`` are the keys under a hold or a restriction.
+    ``held`` are the keys under a hold or a restriction; ``remembered`` is what rows that have
+    left said of these (``memory.remembered``).
     """
     by_key: dict[Key, Row] = {tuple(row[name] for name in bound.table.key): row for row in rows}
     facts = load_facts(connection, bound, by_key, sources)
+    for key, more in (remembered or {}).items():
+        facts[key] = facts[key].merged(more)
     purposes = bound.all_purposes
     held_for = _held_for(connection, bound, by_key)
     judged = []

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlalchemy.sql import ColumnElement
 
-from retention.catalogue.binding import BoundTable
+from retention.catalogue.bound import BoundTable
 from retention.planning.facts import Key
 from retention.planning.judge import Row
 

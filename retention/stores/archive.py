@@ -51,3 +51,16 @@ records = Table(
     Index("ix_archive_records_table_name", "table_name"),
     Index("ix_archive_records_chunk_id", "chunk_id"),
 )
+
+evidence = Table(
+    "archive_evidence",
+    metadata,
+    # The record whose clock the event runs for; it is still in its source.
+    Column("owner_token", TOKEN, primary_key=True),
+    # The record the event was found in; it has left.
+    Column("record_token", TOKEN, primary_key=True),
+    Column("kind", NAME, primary_key=True),
+    Column("facts", JSON, nullable=False),
+    Column("chunk_id", NAME, nullable=False),
+    Index("ix_archive_evidence_chunk_id", "chunk_id"),
+)

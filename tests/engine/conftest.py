@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,6 +22,7 @@ def server(tmp_path: Path, postgres_url: str) -> Small:
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-def either(request: pytest.FixtureRequest) -> Iterator[Small]:
+def either(request: pytest.FixtureRequest) -> Small:
     """The scripted lives, on SQLite and then on PostgreSQL."""
-    yield request.getfixturevalue("small" if request.param == "sqlite" else "server")
+    made: Small = request.getfixturevalue("small" if request.param == "sqlite" else "server")
+    return made

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 
 from retention.execution.work import Work
 from retention.installation import Installation
+from retention.stores.open import STORE_NAMES
 from tests.engine.lives import AS_OF
 from tests.engine.small import LONG_AFTER, START, Small, stage_by_stage
 
@@ -56,7 +57,9 @@ class Crasher:
         """Count on ``engine``."""
         changed = False
 
-        def before(_connection: Any, _cursor: Any, _text: Any, _values: Any, context: Any, *_: Any) -> None:
+        def before(
+            _connection: Any, _cursor: Any, _text: Any, _values: Any, context: Any, *_: Any
+        ) -> None:
             nonlocal changed
             self.boundary()
             changed |= bool(context and (context.isinsert or context.isupdate or context.isdelete))
@@ -83,16 +86,15 @@ class Crasher:
 def watched(small: Small, crasher: Crasher) -> Iterator[Installation]:
     """The installation, opened, with every engine watched."""
     with small.reopened() as installation:
-        for _, engine in installation.stores.items():
+        for name in STORE_NAMES:
+            engine = getattr(installation.stores, name)
             crasher.watch(engine)
         for system in installation.catalogue.systems:
             crasher.watch(installation.sources.engine(system))
         yield installation
 
 
-def run_until(
-    small: Small, at: int, *, as_of: date = AS_OF, attempt: int = 0
-) -> Crasher:
+def run_until(small: Small, at: int, *, as_of: date = AS_OF, attempt: int = 0) -> Crasher:
     """Run, and die at boundary ``at``. The n-th attempt comes when earlier leases are over."""
     crasher = Crasher(at)
     with watched(small, crasher) as installation:

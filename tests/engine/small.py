@@ -158,9 +158,7 @@ class Small:
         options = {"schema_translate_map": {None: system}} if self.server else {}
         engine = sa.create_engine(self.url(system), execution_options=options)
         if not self.server:
-            sa.event.listen(
-                engine, "connect", lambda raw, _: raw.execute("PRAGMA foreign_keys=ON")
-            )
+            sa.event.listen(engine, "connect", lambda raw, _: raw.execute("PRAGMA foreign_keys=ON"))
         try:
             with engine.begin() as connection:
                 yield connection
@@ -271,9 +269,7 @@ class Small:
     def archived_ids(self, name: str) -> Counter[Any]:
         """How often each row of a table is in the archive, by its first key column."""
         first = next(iter(dict(tables.all_tables())[name].primary_key.columns)).name
-        return Counter(
-            item["values"][first] for item in self.archived() if item["table"] == name
-        )
+        return Counter(item["values"][first] for item in self.archived() if item["table"] == name)
 
     def state(self) -> dict[str, Any]:
         """All that must not depend on whether a run crashed on the way."""

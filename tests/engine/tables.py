@@ -298,8 +298,7 @@ def narrowed(catalogue: dict[str, Any], keep: set[str]) -> dict[str, Any]:
             kept = {
                 kind: source
                 for kind, source in table.get("events", {}).items()
-                if isinstance(source, dict)
-                and f"{system}.{source.get('table', name)}" in keep
+                if isinstance(source, dict) and f"{system}.{source.get('table', name)}" in keep
             }
             table["events"] = kept
             table["references"] = [

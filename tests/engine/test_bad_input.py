@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from datetime import date, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -131,9 +132,7 @@ def test_a_plan_over_its_cap_waits_for_approval_and_growth_asks_again(either: Sm
     assert either.everything() == before
     with either.opened() as installation:
         plan = run.plan_day(installation, AS_OF)
-        guards.approve(
-            installation.stores.control, plan.digest, by="dpo", reason="seen", now=START
-        )
+        guards.approve(installation.stores.control, plan.digest, by="dpo", reason="seen", now=START)
     either.insert(CUSTOMERS, customer(60))
     either.insert("crm.orders", order(60, 60, date(2019, 1, 1)))
     with pytest.raises(ApprovalNeeded, match="grown"):
@@ -242,7 +241,7 @@ def test_a_backlog_is_worked_off_under_its_quota_over_several_runs(either: Small
         either.run(AS_OF + timedelta(days=nth), start=START + nth * LONG_AFTER)
         left.append(len(either.ids(CUSTOMERS) & LEAVING))
     assert left[0] >= 3
-    assert all(before - after <= 2 for before, after in zip(left, left[1:], strict=False))
+    assert all(before - after <= 2 for before, after in pairwise(left))
     assert left[-1] == 0
 
 
@@ -287,9 +286,7 @@ def test_a_pace_makes_a_run_wait_and_changes_nothing_else(small: Small) -> None:
     waited: list[float] = []
     with small.opened() as installation:
         work = small.begin(installation)
-        work.sleep = waited.append if hasattr(work, "sleep") else None  # type: ignore[attr-defined]
-        if hasattr(work, "pause"):
-            work.pause = waited.append
+        work.pause = waited.append
         stage_by_stage(work)
     assert sum(waited) > 5
     assert LEAVING.isdisjoint(small.ids(CUSTOMERS))

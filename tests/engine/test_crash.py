@@ -51,8 +51,7 @@ def start(folder: Path) -> Small:
     """The scripted lives before their first run, stores migrated; nobody has an invoice."""
     lives = scripted()
     lives["crm.invoices"], lives["crm.lines"] = [], []
-    made = Small(folder / "start", catalogue=narrow()).write().fill(lives)
-    return made
+    return Small(folder / "start", catalogue=narrow()).write().fill(lives)
 
 
 @pytest.fixture(scope="module")

@@ -5,13 +5,15 @@ from __future__ import annotations
 from datetime import date
 
 import pytest
+import sqlalchemy as sa
 
 from retention import holds
 from retention.catalogue.model import TableName
 from retention.holds import HoldKind
+from retention.planning.explain import explain
 from retention.stores import archive, vault
 from tests.engine.crash import count, run_until
-from tests.engine.lives import ARCHIVE, BARE, OF_ARCHIVE, account, connection
+from tests.engine.lives import ARCHIVE, AS_OF, BARE, OF_ARCHIVE, account, connection
 from tests.engine.small import LONG_AFTER, START, Small, fetch
 
 CUSTOMERS = "crm.customers"
@@ -162,3 +164,49 @@ def test_an_invoice_outlives_its_owner_with_his_name_and_goes_ten_years_after_th
     either.run(day_after, start=START + 2 * LONG_AFTER)
     assert either.archived_ids("crm.invoices")[2] == 0
     assert either.archived_ids("crm.lines")[2] == 0
+
+
+def test_a_person_whose_key_is_no_number_can_be_held_and_explained(server: Small) -> None:
+    """Keys are given as text, and kept as text while the hold lasts."""
+    one, other = "123e4567-e89b-12d3-a456-426614174000", "123e4567-e89b-12d3-a456-426614174001"
+    with server.source("crm") as connection:
+        connection.execute(
+            sa.text("CREATE TABLE crm.members (member_id uuid PRIMARY KEY, joined_on date)")
+        )
+        for key in (one, other):
+            connection.execute(
+                sa.text("INSERT INTO crm.members VALUES (CAST(:key AS uuid), '2020-01-01')"),
+                {"key": key},
+            )
+    server.catalogue["systems"]["crm"]["tables"]["members"] = {
+        "label": "Members",
+        "subject": "prospect",
+        "key": "member_id",
+        "purposes": {"prospecting": "always"},
+        "events": {"collected": {"column": "joined_on"}},
+        "columns": {
+            "member_id": {"category": "user.unique_id"},
+            "joined_on": {"category": "system.operations"},
+        },
+    }
+    server.catalogue["links"]["member"] = {
+        "near": "crm.members.member_id",
+        "far": "web.accounts.email",
+    }
+    server.write_documents()
+    with server.opened() as installation:
+        holds.add(
+            installation,
+            TableName("crm.members"),
+            [one],
+            kind="legal_hold",
+            reason="a lawsuit",
+            by="dpo",
+            now=START,
+        )
+        assert explain(installation, TableName("crm.members"), [one], AS_OF).held
+    for nth in range(2):
+        server.run(start=START + nth * LONG_AFTER)
+        with server.source("crm") as connection:
+            left = connection.scalars(sa.text("SELECT member_id::text FROM crm.members")).all()
+        assert left == [one]

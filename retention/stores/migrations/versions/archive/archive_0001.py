@@ -43,3 +43,12 @@ def upgrade() -> None:
     op.create_index("ix_archive_records_unit_id", "archive_records", ["unit_id"])
     op.create_index("ix_archive_records_table_name", "archive_records", ["table_name"])
     op.create_index("ix_archive_records_chunk_id", "archive_records", ["chunk_id"])
+    op.create_table(
+        "archive_evidence",
+        sa.Column("owner_token", sa.String(64), primary_key=True),
+        sa.Column("record_token", sa.String(64), primary_key=True),
+        sa.Column("kind", sa.String(200), primary_key=True),
+        sa.Column("facts", sa.JSON, nullable=False),
+        sa.Column("chunk_id", sa.String(200), nullable=False),
+    )
+    op.create_index("ix_archive_evidence_chunk_id", "archive_evidence", ["chunk_id"])
