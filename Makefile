@@ -30,7 +30,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@touch $@
 
 .PHONY: demo
-demo: $(CONFIG) ## make 10,000 people in four systems and run the daily job on them
+demo: $(CONFIG) ## make 10,000 people in three systems and run the daily job on them
 	RETENTION_CONFIG=$(CONFIG) $(BIN)/retention run
 
 $(CONFIG): | $(STAMP)

@@ -15,7 +15,7 @@ Metadata = dict[str, Any]
 _SHOWN_CHUNKS = 50
 PHASES = tuple(str(phase) for phase in (Phase.active, Phase.review, Phase.archive, Phase.expired))
 
-_NOT_HELD = "expired, or not held for it"
+_NOT_HELD = "expired or not held"
 _SHOWN_PHASES = (*PHASES[:-1], _NOT_HELD)
 
 

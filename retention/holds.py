@@ -34,8 +34,11 @@ Person = tuple[TableName, Key]
 
 
 def subject_token(keyring: Keyring, table: TableName, key: Key) -> str:
-    """The opaque name of a person: who they are only the keyring can tell again."""
-    return keyring.token("subject", table, *key)
+    """The opaque name of a person: who they are only the keyring can tell again.
+
+    Made of the key as text: a reference can be stored in another type than the key it equals.
+    """
+    return keyring.token("subject", table, *(str(part) for part in key))
 
 
 def subjects(connection: Connection, bound: BoundTable, rows: Sequence[Row]) -> dict[Key, Person]:
@@ -245,15 +248,13 @@ def _person(installation: Installation, table: TableName, key: Sequence[str]) ->
             bound = installation.binder(_ANY_DAY).bind(binder_table)
             row = dict(found)
             return next(iter(subjects(at, bound, [row]).values()))
-    for candidate in _spellings(key):
-        token = subject_token(installation.keyring, table, candidate)
-        statement = sa.select(archive.units.c.unit_id).where(
-            archive.units.c.subject_token == token, archive.units.c.destroyed_on.is_(None)
-        )
-        with reading(installation.stores.archive) as connection:
-            if connection.execute(statement.limit(1)).first():
-                return table, candidate
-    return None
+    token = subject_token(installation.keyring, table, tuple(key))
+    statement = sa.select(archive.units.c.unit_id).where(
+        archive.units.c.subject_token == token, archive.units.c.destroyed_on.is_(None)
+    )
+    with reading(installation.stores.archive) as connection:
+        archived = connection.execute(statement.limit(1)).first()
+    return (table, tuple(key)) if archived else None
 
 
 def _parent(
@@ -270,13 +271,6 @@ def _parent(
     if found is None:
         raise ConfigurationError(f"{table}: the record's owner is not in {owner_name}")
     return owner_name, found, owner
-
-
-def _spellings(key: Sequence[str]) -> Iterator[Key]:
-    yield tuple(key)
-    as_numbers = tuple(int(part) if str(part).lstrip("-").isdigit() else part for part in key)
-    if as_numbers != tuple(key):
-        yield as_numbers
 
 
 def _closure(installation: Installation, person: Person) -> set[Person]:

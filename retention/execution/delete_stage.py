@@ -140,7 +140,7 @@ def _changed(
     if not wanted:
         return set()
     keyring = work.installation.keyring
-    copied = _copies(work, chunk)
+    copied = copies_of(work, chunk)
     changed = set()
     for key, tree in wanted.items():
         now = {
@@ -152,7 +152,7 @@ def _changed(
     return changed
 
 
-def _copies(work: Work, chunk: Chunk) -> dict[str, set[bytes]]:
+def copies_of(work: Work, chunk: Chunk) -> dict[str, set[bytes]]:
     """The digests of a chunk's copies that are not final yet, by record token."""
     at = archive.records.c
     statement = sa.select(at.record_token, at.row_digest).where(

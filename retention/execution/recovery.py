@@ -13,12 +13,12 @@ from retention.catalogue.model import TableName
 from retention.errors import SourceError
 from retention.execution.chunks import Chunk, IntendedRow
 from retention.execution.copies import discard_unsettled
-from retention.execution.delete_stage import Outcome, finish, still_there
+from retention.execution.delete_stage import Outcome, copies_of, finish, still_there
 from retention.execution.expiry_stage import expire_chunk
 from retention.execution.in_place_stage import COUNTED
 from retention.execution.work import Work
 from retention.planning.facts import key_in
-from retention.planning.memory import keep_only
+from retention.planning.memory import keep_only, record_token
 from retention.planning.pages import read_rows
 from retention.planning.plan import Transition
 from retention.stores.sql import BATCH, batches
@@ -77,15 +77,32 @@ def _repair(work: Work, chunk: Chunk) -> str:
 
 
 def _gone(work: Work, chunk: Chunk, rows: list[IntendedRow]) -> list[IntendedRow]:
-    """The rows that the source has lost.
+    """The rows that the source had committed to lose.
 
-    They are read under a lock: a run that lost its lease may be about to commit, and its
-    transaction must have ended before a row that is still there counts as kept.
+    The transaction was one: where a row is still there as it was copied, nothing was committed,
+    and one that differs was changed since. Where none is, a row that differs from its copy is
+    another one under the same key, and the copy is all there is of the first.
     """
     bound = work.candidates(TableName(chunk.table)).bound
-    with work.installation.sources.begin(bound.system, write=True) as connection:
+    keyring = work.installation.keyring
+    with work.installation.sources.begin(bound.system) as connection:
         there = still_there(connection, bound, [row.key for row in rows])
-    return [row for row in rows if row.key not in there]
+        digests = {
+            tuple(row[name] for name in bound.table.key): keyring.row_digest(row)
+            for batch in batches(sorted(there, key=repr), BATCH)
+            for row in read_rows(connection, bound, key_in(bound.key, batch))
+        }
+    copied = copies_of(work, chunk)
+    gone = [row for row in rows if row.key not in there]
+    left = [row for row in rows if row.key in there]
+    as_copied = {
+        row.key: copied.get(record_token(keyring, bound.name, row.key)) == {digests.get(row.key)}
+        for row in left
+    }
+    disposed = any(row.transition is Transition.dispose for row in left)
+    if disposed or any(as_copied.values()):
+        return gone
+    return [*gone, *left]
 
 
 def _changed(work: Work, chunk: Chunk, rows: list[IntendedRow]) -> list[IntendedRow]:

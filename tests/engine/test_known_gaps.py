@@ -29,7 +29,6 @@ def test_a_dependant_whose_owner_is_not_there_goes_to_review(small: Small) -> No
         assert "crm.notes" in {case.table for case in review_cases(installation)}
 
 
-@pytest.mark.xfail(strict=True, reason="the person's token is made of the reference, as stored")
 def test_a_hold_reaches_an_invoice_whose_reference_is_stored_in_another_type(small: Small) -> None:
     with small.source("crm") as connection:
         for text in (
@@ -56,9 +55,6 @@ def test_a_hold_reaches_an_invoice_whose_reference_is_stored_in_another_type(sma
     assert small.ids("crm.invoices") == {2}
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the source cannot say whether the row it has is the old one"
-)
 def test_a_key_given_to_another_person_between_a_crash_and_its_repair_loses_no_copy(
     small: Small,
 ) -> None:
