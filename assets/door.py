@@ -76,7 +76,7 @@ def at_work(context: dg.AssetExecutionContext, door: Door, stage: str) -> Iterat
     An error closes the run's ledger, as ``run_all`` does; one that nobody foresaw only gives
     the lease back, and the next run repairs what is unfinished.
     """
-    with safe_errors():
+    with safe_errors(), door.stopping() as stop_asked:
         installation = door.installation()
         found = find_run(installation.stores.control, context.run.run_id)
         if found is None:
@@ -88,10 +88,11 @@ def at_work(context: dg.AssetExecutionContext, door: Door, stage: str) -> Iterat
             )
         work = resume(installation, found.run_id, found.plan_digest, door.now)
         work.progress = chunk_log(context, door)
+        work.stop_asked = stop_asked
         door.announce(stage, _table(context), 0)
         try:
-            with door.stopping() as work.stop_asked:
-                yield work
+            work.between_chunks()
+            yield work
         except (LeaseHeld, dg.Failure):
             raise
         except Stopped as stopped:

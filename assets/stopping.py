@@ -14,9 +14,11 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextmanager
-def heeding_signals() -> Iterator[Callable[[], bool]]:
-    """Yields whether a stop has been asked for; a second signal interrupts at once."""
-    asked: list[int] = []
+def heeding_signals(asked: list[int]) -> Iterator[Callable[[], bool]]:
+    """Yields whether a stop has been asked for; a second signal interrupts at once.
+
+    Signals are noted in ``asked``, so that the next step of the run knows of them too.
+    """
 
     def ask(number: int, _frame: object) -> None:
         if asked:

@@ -26,7 +26,7 @@ from retention.catalogue.model import System, read_catalogue
 from retention.errors import ConfigurationError
 from retention.policy.table import read_policy
 from retention.settings import Settings, read_settings
-from sensors.failures import failure_sensor
+from sensors.failures import failure_sensors
 
 _KINDS = {"sqlite": "sqlite", "postgresql": "postgres"}
 
@@ -85,7 +85,7 @@ def build_defs(
         asset_checks=source_checks(blueprint),
         jobs=[daily, forecast],
         schedules=[daily_schedule(daily, zone), forecast_schedule(forecast, zone)],
-        sensors=[failure_sensor(daily)],
+        sensors=failure_sensors(daily),
         resources={
             RETENTION: retention_resource(config, environment),
             **(resource_overrides or {}),

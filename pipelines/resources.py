@@ -36,6 +36,7 @@ class RetentionResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     """Execute this very plan, and refuse any other."""
 
     _installation: Installation | None = PrivateAttr(default=None)
+    _asked: list[int] = PrivateAttr(default_factory=list)
     _drift: dict[str, DriftReport] = PrivateAttr(default_factory=dict)
 
     def open(self) -> Installation:
@@ -44,7 +45,7 @@ class RetentionResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     def stopping(self) -> AbstractContextManager[Callable[[], bool]]:
         """For the time of a step: yields whether the run was asked to stop."""
-        return heeding_signals()
+        return heeding_signals(self._asked)
 
     def announce(self, stage: str, table: str, rows: int) -> None:
         """Told at the start of each step (no rows) and after each chunk."""
@@ -122,7 +123,7 @@ def retention_resource(
         @contextmanager
         def stopping(self) -> Iterator[Callable[[], bool]]:
             if stop_asked is None:
-                with heeding_signals() as asked:
+                with heeding_signals(self._asked) as asked:
                     yield asked
             else:
                 with handled_by(handlers):

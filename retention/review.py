@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import uuid4
@@ -13,8 +13,10 @@ import sqlalchemy as sa
 from retention.catalogue.bound import BoundTable
 from retention.errors import ConfigurationError
 from retention.installation import Installation
+from retention.planning.facts import Key
 from retention.planning.judge import Judged
 from retention.planning.memory import record_token
+from retention.planning.orphans import orphans
 from retention.policy.decide import Action
 from retention.stores import cases
 from retention.stores.open import reading, writing
@@ -24,6 +26,18 @@ ACCEPTED = "accepted"
 """A person has seen the row and leaves it as it is: the case stays closed."""
 
 RESOLUTIONS = ("corrected", ACCEPTED)
+
+
+NO_OWNER = "the owner it belongs to is not there"
+
+
+@dataclass(frozen=True)
+class Undecidable:
+    """A row that only a person can decide on, and why."""
+
+    key: Key
+    reason: str
+    purposes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -45,40 +59,63 @@ def record_cases(
     installation: Installation, bound: BoundTable, judged: Iterable[Judged], as_of: date
 ) -> int:
     """Put rows in review into the queue; a case that is there is only seen again."""
-    rows = []
-    for item in judged:
-        if item.decision.action is not Action.review:
-            continue
-        reasons = sorted({str(p.reason) for p in item.decision.purposes if p.reason})
-        rows.append(
-            {
-                "case_id": uuid4().hex,
-                "table_name": bound.name,
-                "record_token": record_token(installation.keyring, bound.name, item.key),
-                "key": json.dumps(list(item.key), default=str),
-                "reason": "; ".join(reasons),
-                "purposes": [p.purpose for p in item.decision.purposes if p.reason],
-                "first_seen": as_of,
-                "last_seen": as_of,
-            }
+    found = [
+        Undecidable(
+            item.key,
+            "; ".join(sorted({str(p.reason) for p in item.decision.purposes if p.reason})),
+            tuple(p.purpose for p in item.decision.purposes if p.reason),
         )
-    if rows:
-        with writing(installation.stores.cases) as connection:
-            upsert(
-                connection,
-                cases.review,
-                rows,
-                ["table_name", "record_token"],
-                ["last_seen", "reason", "purposes"],
+        for item in judged
+        if item.decision.action is Action.review
+    ]
+    return _record(installation, bound.name, found, as_of)
+
+
+def record_orphans(installation: Installation, bound: BoundTable, as_of: date) -> int:
+    """Put dependants of ``bound`` whose owner is not there into the queue."""
+    recorded = 0
+    with installation.sources.begin(bound.system) as connection:
+        found = list(orphans(connection, bound))
+    for follower, keys in found:
+        cases_found = [Undecidable(key, NO_OWNER, ()) for key in keys]
+        recorded += _record(installation, follower.name, cases_found, as_of)
+    return recorded
+
+
+def _record(
+    installation: Installation, table: str, found: Sequence[Undecidable], as_of: date
+) -> int:
+    rows = [
+        {
+            "case_id": uuid4().hex,
+            "table_name": table,
+            "record_token": record_token(installation.keyring, table, item.key),
+            "key": json.dumps(list(item.key), default=str),
+            "reason": item.reason,
+            "purposes": list(item.purposes),
+            "first_seen": as_of,
+            "last_seen": as_of,
+        }
+        for item in found
+    ]
+    if not rows:
+        return 0
+    with writing(installation.stores.cases) as connection:
+        upsert(
+            connection,
+            cases.review,
+            rows,
+            ["table_name", "record_token"],
+            ["last_seen", "reason", "purposes"],
+        )
+        for batch in batches((row["record_token"] for row in rows), BATCH):
+            at = cases.review.c
+            connection.execute(
+                cases.review.update()
+                .where(at.table_name == table, at.record_token.in_(batch))
+                .where(at.resolved_at.is_not(None), at.resolution != ACCEPTED)
+                .values(resolved_at=None, resolution=None)
             )
-            for batch in batches((row["record_token"] for row in rows), BATCH):
-                at = cases.review.c
-                connection.execute(
-                    cases.review.update()
-                    .where(at.table_name == bound.name, at.record_token.in_(batch))
-                    .where(at.resolved_at.is_not(None), at.resolution != ACCEPTED)
-                    .values(resolved_at=None, resolution=None)
-                )
     return len(rows)
 
 

@@ -121,7 +121,7 @@ class System(StrictModel):
 
     label: str
     url: str | None = None
-    """A SQLAlchemy URL without secrets; a relative SQLite path is relative to the catalogue."""
+    """A SQLAlchemy URL without secrets; a relative SQLite path starts at ``retention.yaml``."""
     url_env: str | None = None
     """The environment variable whose URL goes before ``url``."""
     db_schema: str | None = Field(default=None, alias="schema")

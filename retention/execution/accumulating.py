@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 
 from retention.catalogue.dates import read_day
 from retention.catalogue.declarations import Dimension
-from retention.execution.trees import Tree, TreeRow
+from retention.execution.trees import TreeRow
 from retention.policy.calendar import zone
 from retention.stores import control
 from retention.stores.sql import upsert
@@ -31,13 +31,12 @@ class Increment:
     """Decimal text by column."""
 
 
-def increments(tree: Tree) -> Iterator[Increment]:
-    """One increment for each accumulator declared for each row of ``tree``."""
-    for row in tree.rows:
-        for name, accumulator in row.table.accumulators.items():
-            cell = [_coordinate(row, dimension) for dimension in accumulator.by]
-            sums = {column: _number(row.row[column]) for column in accumulator.sums}
-            yield Increment(row.name, name, json.dumps(cell), sums)
+def increments(row: TreeRow) -> Iterator[Increment]:
+    """One increment for each accumulator declared for the row's table."""
+    for name, accumulator in row.table.accumulators.items():
+        cell = [_coordinate(row, dimension) for dimension in accumulator.by]
+        sums = {column: _number(row.row[column]) for column in accumulator.sums}
+        yield Increment(row.name, name, json.dumps(cell), sums)
 
 
 def _coordinate(row: TreeRow, dimension: Dimension) -> str | None:

@@ -52,14 +52,20 @@ def archive_table(work: Work, name: TableName) -> Counter[str]:
     sequence = work.journal.next_sequence(name, "move")
     allowance = work.allowance(name)
     counts: Counter[str] = Counter(chunks=0, candidates=0, copies=0)
-    after: Key | None = None
+    # Under a quota a run goes on where the last one stopped, and round: rows that cannot leave
+    # yet would otherwise use up every day's quota.
+    start = work.journal.last_key(name) if allowance is not None else None
+    after, through = start, None
     while (allowance is None or allowance > 0) and work.window_open(name):
         work.between_chunks()
         size = work.chunk_rows if allowance is None else min(work.chunk_rows, allowance)
         with work.installation.sources.begin(bound.system) as connection:
-            bounds = next_page(connection, bound, found.condition, size, after)
+            bounds = next_page(connection, bound, found.condition, size, after, through)
         if bounds is None:
-            break
+            if start is None or through is not None:
+                break
+            after, through = None, start
+            continue
         begun = time.monotonic()
         chunk = work.journal.open_chunk(name, "move", sequence, bounds, work.clock())
         looked_at, copies, leaving = copy_chunk(work, chunk)

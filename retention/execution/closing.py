@@ -8,6 +8,7 @@ import socket
 import sqlalchemy as sa
 
 from retention.errors import LeaseHeld
+from retention.execution.chunks import Status
 from retention.execution.reporting import find_run
 from retention.execution.run import end, resume
 from retention.execution.work import Clock
@@ -17,7 +18,9 @@ from retention.stores import control
 from retention.stores.open import reading
 
 
-def close_broken(installation: Installation, run_id: str, clock: Clock, note: str) -> str | None:
+def close_broken(
+    installation: Installation, run_id: str, clock: Clock, note: str, *, status: Status = "failed"
+) -> str | None:
     """Close the ledger and give back the lease of a run that no process works on any more.
 
     A run with a chunk that is not finished keeps its ledger open: its rows must first be
@@ -37,7 +40,7 @@ def close_broken(installation: Installation, run_id: str, clock: Clock, note: st
             _release(installation, run_id, clock)
         return "its lease was given back; the next run repairs the chunk it left and goes on"
     try:
-        end(resume(installation, run_id, found.plan_digest, clock), note, status="failed")
+        end(resume(installation, run_id, found.plan_digest, clock), note, status=status)
     except LeaseHeld:
         return None  # another run is at work: it has repaired this one before it began
     return "its ledger was closed and its lease given back"

@@ -28,7 +28,7 @@ from retention.planning.memory import forget, keep_only, record_token, remember,
 from retention.planning.pages import read_page
 from retention.planning.plan import Transition
 from retention.policy.decide import Action
-from retention.review import record_cases
+from retention.review import record_cases, record_orphans
 from retention.stores import archive
 from retention.stores.open import reading
 from retention.stores.sql import BATCH, batches
@@ -55,6 +55,7 @@ def delete_table(work: Work, name: TableName) -> Counter[str]:
         work.pace(name, outcome.counts["selected"], time.monotonic() - begun)
         total.update(outcome.counts)
         work.progress("delete", name, outcome.counts["selected"])
+    record_orphans(work.installation, work.candidates(name).bound, work.as_of)
     return total
 
 
@@ -119,7 +120,8 @@ def _prepare(work: Work, chunk: Chunk, connection: Connection) -> tuple[Outcome,
         chunk.chunk_id,
     )
     delete_trees(connection, bound, [tree for _, tree in going])
-    done = [_intended(work, bound, transition, tree) for transition, tree in going]
+    counted = _archived_before(work, [tree for _, tree in going])
+    done = [_intended(work, bound, transition, tree, counted) for transition, tree in going]
     return Outcome(done, counts), judged
 
 
@@ -165,7 +167,21 @@ def copies_of(work: Work, chunk: Chunk) -> dict[str, set[bytes]]:
     return found
 
 
-def _intended(work: Work, bound: BoundTable, transition: Transition, tree: Tree) -> IntendedRow:
+def _archived_before(work: Work, trees: Sequence[Tree]) -> set[str]:
+    """The records that an earlier run took, and that came back: accumulators have them."""
+    keyring, at = work.installation.keyring, archive.records.c
+    tokens = [record_token(keyring, row.name, row.key) for tree in trees for row in tree.rows]
+    found: set[str] = set()
+    with reading(work.installation.stores.archive) as connection:
+        for batch in batches(tokens, BATCH):
+            statement = sa.select(at.record_token).where(at.record_token.in_(batch), at.settled)
+            found.update(connection.scalars(statement))
+    return found
+
+
+def _intended(
+    work: Work, bound: BoundTable, transition: Transition, tree: Tree, counted: set[str]
+) -> IntendedRow:
     keyring = work.installation.keyring
     tokens = tuple(record_token(keyring, row.name, row.key) for row in tree.rows)
     return IntendedRow(
@@ -174,7 +190,12 @@ def _intended(work: Work, bound: BoundTable, transition: Transition, tree: Tree)
         leaf=work.leaf(bound.name, transition, tree.root.key),
         tokens=tokens if transition is Transition.archive else (),
         rows=len(tree.rows),
-        increments=tuple(increments(tree)),
+        increments=tuple(
+            cell
+            for row, token in zip(tree.rows, tokens, strict=True)
+            if token not in counted
+            for cell in increments(row)
+        ),
     )
 
 

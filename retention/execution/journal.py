@@ -21,6 +21,7 @@ from retention.encoding import decode, encode
 from retention.execution.accumulating import accumulate
 from retention.execution.chunks import Chunk, IntendedRow, Stage, State, Status, pack, unpack
 from retention.keys import Keyring
+from retention.planning.facts import Key
 from retention.planning.pages import Bounds
 from retention.planning.plan import Plan, Transition
 from retention.stores import control
@@ -146,6 +147,19 @@ class Journal:
         )
         with reading(self.engine) as connection:
             return int(connection.execute(statement).scalar() or 0) + 1
+
+    def last_key(self, table: str) -> Key | None:
+        """The last key of the newest chunk that any run has moved rows of ``table`` by."""
+        at = control.chunks.c
+        statement = (
+            sa.select(control.chunks)
+            .where(at.table_name == table, at.stage == "move")
+            .order_by(at.updated_at.desc(), at.sequence.desc())
+            .limit(1)
+        )
+        with reading(self.engine) as connection:
+            row = connection.execute(statement).first()
+        return self._chunk(row).bounds[1] if row else None
 
     def mark(self, chunk: Chunk, state: State, now: datetime) -> None:
         """The chunk has reached ``state``."""

@@ -22,6 +22,7 @@ from retention.planning import clearing
 from retention.planning.facts import Key, key_in
 from retention.planning.judge import Candidates, candidates, judge
 from retention.planning.memory import remembered
+from retention.planning.orphans import count_orphans
 from retention.planning.pages import pages, read_page
 from retention.planning.plan import Plan, PlanItem, TableCounts, Transition
 from retention.policy.decide import Action, Phase
@@ -102,12 +103,17 @@ def count_table(
     with installation.sources.engine(bound.system).connect() as connection:
         counts = count_in_source(connection, found)
         clear = clearing.count(connection, found)
+        ownerless = list(count_orphans(connection, bound))
         if bound.partial or held:
             judged, actions = _count_by_judging(installation, connection, found, held)
             counts = _corrected(counts, judged) if bound.partial else counts
         else:
             actions = _actions_by_count(connection, found)
     items = [PlanItem(table=bound.name, transition=Transition.clear, rows=clear)]
+    items += [
+        PlanItem(table=follower.name, transition=Transition.review, rows=rows)
+        for follower, rows in ownerless
+    ]
     items += [
         PlanItem(table=table, transition=transition, rows=rows, follows=follows)
         for (table, transition, follows), rows in sorted(

@@ -26,11 +26,17 @@ def next_page(
     condition: ColumnElement[bool],
     size: int,
     after: Key | None,
+    through: Key | None = None,
 ) -> Bounds | None:
-    """The bounds of the next ``size`` rows that meet ``condition``, in the order of the key."""
+    """The bounds of the next ``size`` rows that meet ``condition``, in the order of the key.
+
+    Only keys beyond ``after``, and up to ``through``, where they are given.
+    """
     statement = sa.select(*bound.key).where(condition).order_by(*bound.key).limit(size)
     if after is not None:
         statement = statement.where(_beyond(bound.key, after))
+    if through is not None:
+        statement = statement.where(sa.not_(_beyond(bound.key, through)))
     keys = [tuple(row) for row in connection.execute(statement)]
     return (keys[0], keys[-1]) if keys else None
 

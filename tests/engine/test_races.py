@@ -214,7 +214,8 @@ def test_a_dependants_date_that_changes_during_the_deletion_is_heeded(server: Sm
 
     def someone_else(connection: Any, _c: Any, statement: str, *_: Any) -> None:
         writes = connection.get_execution_options().get("write")
-        if writes and not done and "crm.orders" in statement and "FOR UPDATE" in statement:
+        reads_tree = statement.startswith("SELECT crm.orders.") and "FOR UPDATE" in statement
+        if writes and not done and reads_tree:
             done.append(True)
             server.update("crm.orders", {"order_id": 4}, ordered_on=YESTERDAY)
 
@@ -319,8 +320,13 @@ def test_a_run_that_lost_its_lease_does_not_commit_a_deletion(either: Small) -> 
     before = either.ids(CUSTOMERS)
 
     def another_run_takes_over(stage: str, table: str, work: Work) -> None:
-        if (stage, table) == ("delete", CUSTOMERS):
-            acquire_lease(work.installation, "another", lambda: START + LONG_AFTER)
+        if (stage, table) != ("delete", CUSTOMERS):
+            return
+
+        @sa.event.listens_for(work.installation.sources.engine("crm"), "before_cursor_execute")
+        def while_deleting(_connection: Any, _c: Any, statement: str, *_: Any) -> None:
+            if statement.startswith("DELETE"):
+                acquire_lease(work.installation, "another", lambda: START + LONG_AFTER)
 
     with pytest.raises(LeaseHeld):
         either.run(before=another_run_takes_over)

@@ -1,24 +1,22 @@
-"""What the engine does not do right yet: each test says what should be, and fails."""
+"""Odd corners: rows without owners, references in other types, keys used again, quotas."""
 
 from __future__ import annotations
 
 import sqlite3
-from datetime import date
+from datetime import date, timedelta
 
-import pytest
 import sqlalchemy as sa
 
 from retention import holds
 from retention.catalogue.model import TableName
 from retention.review import review_cases
 from tests.engine.crash import count, run_until
-from tests.engine.lives import BARE, customer, order
+from tests.engine.lives import ACTIVE, AS_OF, BARE, LEAVING, customer, note, order, reply
 from tests.engine.small import LONG_AFTER, START, Small
 
 CUSTOMERS = "crm.customers"
 
 
-@pytest.mark.xfail(strict=True, reason="a dependant without its owner has no clock, and stays")
 def test_a_dependant_whose_owner_is_not_there_goes_to_review(small: Small) -> None:
     connection = sqlite3.connect(small.home / "crm.sqlite")  # foreign keys are not enforced
     connection.execute("INSERT INTO notes VALUES (500, 9999, '2001-01-01', 'about someone')")
@@ -71,3 +69,15 @@ def test_a_key_given_to_another_person_between_a_crash_and_its_repair_loses_no_c
     crashed.insert("crm.orders", order(98, BARE, date(2026, 10, 1)))
     crashed.run(start=START + LONG_AFTER)
     assert crashed.archived_ids(CUSTOMERS)[BARE] == 1
+
+
+def test_rows_that_cannot_leave_yet_do_not_use_up_every_days_quota(small: Small) -> None:
+    """The first in the order of the key is still referred to: the others must get their turn."""
+    small.change_settings(backlog={"daily_rows": 1}, caps={"rows": 0})
+    small.insert(CUSTOMERS, customer(0))
+    small.insert("crm.orders", order(90, 0, date(2001, 5, 5)))
+    small.insert("crm.notes", note(90, ACTIVE, date(2026, 1, 1)))
+    small.insert("crm.replies", reply(90, 1, 0))
+    for nth in range(9):
+        small.run(AS_OF + timedelta(days=nth), start=START + nth * LONG_AFTER)
+    assert small.ids(CUSTOMERS) & (LEAVING | {0}) == {0}
