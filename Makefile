@@ -62,8 +62,8 @@ sweeps: $(STAMP) ## the property tests at length (some minutes)
 	HYPOTHESIS_PROFILE=sweep $(BIN)/python -m pytest --timeout 3600 -m "hypothesis or slow"
 
 .PHONY: crash-matrix
-crash-matrix: $(STAMP) ## stop a run at every statement, once and twice, and run it again
-	CRASH_MATRIX=full $(BIN)/python -m pytest --timeout 3600 tests/engine/test_crash.py
+crash-matrix: $(STAMP) ## stop a run at every statement, once and twice, and run it again (an hour)
+	$(BIN)/python benchmarks/crash_matrix.py --every --minutes 60
 
 .PHONY: clean
 clean: ## remove the demonstration and the tools' caches; .venv stays

@@ -16,8 +16,11 @@ from pipelines.build import build_defs
 from pipelines.jobs import DAILY, run_config
 from pipelines.resources import RETENTION, RetentionResource, retention_resource
 from retention.catalogue.drift_report import DriftReport
+from retention.catalogue.model import TableName
 from retention.errors import ConfigurationError
-from retention.execution.run import acquire_lease
+from retention.execution.closing import close_broken
+from retention.execution.reporting import find_run
+from retention.execution.run import acquire_lease, begin, do_stage
 from retention.installation import Installation, open_installation, opened
 from tests.dagster_support import AS_OF, Demo
 
@@ -25,6 +28,10 @@ ROOT = Path(__file__).parent.parent
 STATUS = "SELECT status FROM control_runs ORDER BY started_at DESC LIMIT 1"
 HOLDER = "SELECT holder FROM control_lease"
 CONTROL = "stores/control.sqlite"
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
 
 
 @pytest.fixture
@@ -50,7 +57,7 @@ def test_a_plan_over_its_cap_waits_for_approval_and_nothing_is_touched(demo: Dem
 def test_while_another_run_is_at_work_this_one_says_so_and_stands_back(demo: Demo) -> None:
     before = demo.rows()
     with opened(demo.config, {}) as installation:
-        acquire_lease(installation, "somebody", lambda: datetime.now(UTC))
+        acquire_lease(installation, "somebody", now)
         result = demo.run()
         assert (result.success, result.exit_code) == (False, 6)
         assert result.failures[0].startswith("another run is at work")
@@ -192,26 +199,56 @@ def test_a_run_asked_to_stop_stops_between_two_chunks_and_goes_on_later(demo: De
     assert sum(table.archived for table in result.tables) > 0
 
 
-def test_the_sensor_gives_back_the_lease_of_a_run_that_was_killed(demo: Demo) -> None:
+@pytest.mark.parametrize(
+    ("name", "ended"), [("close_failed_runs", "failed"), ("close_terminated_runs", "stopped")]
+)
+def test_a_sensor_gives_back_the_lease_of_a_run_that_was_killed(
+    demo: Demo, name: str, ended: str
+) -> None:
     assert killed_by(demo, "SIGKILL").returncode == -signal.SIGKILL
     killed = str(demo.one(CONTROL, HOLDER))
-    defs = build_defs(demo.config)
-    sensor = defs.resolve_sensor_def("close_failed_runs")
+    assert killed
+    sensor = build_defs(demo.config).resolve_sensor_def(name)
     with demo.instance() as instance:
         run = instance.get_run_by_id(killed)
         assert run is not None
-        instance.report_run_failed(run)
-        (entry,) = instance.all_logs(killed, of_type=dg.DagsterEventType.RUN_FAILURE)
+        if ended == "failed":
+            event = instance.report_run_failed(run)
+        else:
+            event = instance.report_run_canceled(run)
         with dg.build_run_status_sensor_context(
-            sensor_name="close_failed_runs",
+            sensor_name=name,
             dagster_instance=instance,
-            dagster_run=instance.get_run_by_id(killed),
-            dagster_event=entry.dagster_event,
+            dagster_run=run,
+            dagster_event=event,
             resources={RETENTION: retention_resource(demo.config, {})},
-        ).for_run_failure() as context:
-            sensor(context)
+        ) as context:
+            sensor(context.for_run_failure() if ended == "failed" else context)
     assert demo.one(CONTROL, HOLDER) == ""
+    with opened(demo.config, {}) as installation:
+        found = find_run(installation.stores.control, killed)
+        assert found is not None
+        # a chunk was intended: its ledger waits for the next run, which asks the source first
+        unfinished = demo.one(CONTROL, "SELECT count(*) FROM control_chunks WHERE state IN"
+                              " ('open', 'archived', 'intended')")  # fmt: skip
+        assert found.status == ("running" if unfinished else ended)
     assert demo.run().success
+
+
+def test_a_run_with_nothing_unfinished_is_closed_with_its_ledger(demo: Demo) -> None:
+    with opened(demo.config, {}) as installation:
+        work = begin(installation, AS_OF, today=AS_OF, clock=now, run_id="left-alone")
+        do_stage(work, "archive", TableName("web.trackers"))
+        do_stage(work, "delete", TableName("web.trackers"))
+        done = close_broken(installation, "left-alone", now, "left alone", status="stopped")
+        assert done == "its ledger was closed and its lease given back"
+        assert close_broken(installation, "left-alone", now, "left alone") is None
+        found = find_run(installation.stores.control, "left-alone")
+        assert found is not None
+        assert (found.status, found.note) == ("stopped", "left alone")
+    assert demo.one(CONTROL, HOLDER) == ""
+    closed = "SELECT count(*) FROM control_transitions WHERE NOT done"
+    assert demo.one(CONTROL, closed) == 0
 
 
 def test_the_callers_signal_handlers_are_as_before(demo: Demo) -> None:

@@ -9,7 +9,9 @@ import pytest
 import sqlalchemy as sa
 
 from retention.errors import RetentionError, RunFailed, SourceError
+from retention.execution.chunks import IntendedRow
 from retention.execution.work import Work
+from retention.planning.plan import Transition
 from retention.stores import archive, control
 from tests.engine.crash import count, run_until
 from tests.engine.lives import BARE, CLEARED, LEAVING, order
@@ -142,7 +144,7 @@ def test_a_source_that_cannot_be_reached_during_a_repair_keeps_its_tree_waiting(
     wanted = whole_state(small)
     run = count(small.copied(small.home.parent / "count"))
     deleting = [at for at in run.moments if run.places[at] == "delete crm.customers"]
-    for nth, at in enumerate(deleting):
+    for nth, at in enumerate(deleting[::3]):
         crashed = small.copied(small.home.parent / f"crashed{nth}")
         run_until(crashed, at)
         away = crashed.home / "crm.sqlite"
@@ -174,3 +176,24 @@ def test_copies_that_cannot_be_read_back_stop_the_run_before_anything_is_deleted
     small.run(start=START + LONG_AFTER)
     with small.opened() as installation:
         assert all(row["settled"] for row in fetch(installation.stores.archive, archive.records))
+
+
+def test_a_chunk_is_counted_once_though_it_is_completed_twice(either: Small) -> None:
+    """As by a run that lost its lease and the one that repaired what it had left."""
+    with either.opened() as installation:
+        work = either.begin(installation)
+
+        def again(stage: str, table: str, _work: Work) -> None:
+            if (stage, table) == ("delete", CUSTOMERS):
+                (chunk,) = work.journal.chunks("done", table=CUSTOMERS, stage="move")
+                row = IntendedRow((BARE,), Transition.archive, bytes(32), rows=2)
+                work.journal.complete(chunk, [row], {"archived": 1}, 0.0, work.clock())
+
+        stage_by_stage(work, after=again)
+        assert ledger_rows(installation, "archive", CUSTOMERS) == 2
+        (chunk,) = work.journal.chunks("done", table=CUSTOMERS, stage="move")
+        counted = {
+            row["chunk_id"]: row["counts"]
+            for row in fetch(installation.stores.control, control.chunks)
+        }
+        assert counted[chunk.chunk_id]["archived"] == 2
