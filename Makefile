@@ -38,6 +38,8 @@ $(CONFIG): | $(STAMP)
 
 .PHONY: ui
 ui: $(CONFIG) ## open Dagster's pages on the demonstration
+	@mkdir -p $(dir $(CONFIG))dagster
+	@test -f $(dir $(CONFIG))dagster/dagster.yaml || cp dagster.yaml $(dir $(CONFIG))dagster/
 	DAGSTER_HOME=$(dir $(CONFIG))dagster RETENTION_CONFIG=$(CONFIG) $(BIN)/dagster dev -w workspace.yaml
 
 .PHONY: test

