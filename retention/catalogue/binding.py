@@ -7,7 +7,7 @@ remote (through a link, in another one).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 
 import sqlalchemy as sa
@@ -256,13 +256,3 @@ def _applies(sql: sa.Table, condition: Condition | None) -> ColumnElement[bool] 
         return column.is_(None) if condition.is_null else column.is_not(None)
     values = condition.one_of or (condition.equals,)
     return sa.and_(column.is_not(None), column.in_(values))
-
-
-def applies(condition: Condition | None, row: Mapping[str, object]) -> bool:
-    """The condition in Python, on a fetched row."""
-    if condition is None:
-        return True
-    value = row[condition.column]
-    if condition.is_null is not None:
-        return (value is None) == condition.is_null
-    return value is not None and value in (condition.one_of or (condition.equals,))

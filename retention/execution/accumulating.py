@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -18,6 +19,9 @@ from retention.execution.trees import TreeRow
 from retention.policy.calendar import zone
 from retention.stores import control
 from retention.stores.sql import upsert
+
+LONGEST_CELL = 500
+"""Characters; the width of the column in the control store."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,15 @@ def increments(row: TreeRow) -> Iterator[Increment]:
     for name, accumulator in row.table.accumulators.items():
         cell = [_coordinate(row, dimension) for dimension in accumulator.by]
         sums = {column: _number(row.row[column]) for column in accumulator.sums}
-        yield Increment(row.name, name, json.dumps(cell), sums)
+        yield Increment(row.name, name, _cell(cell), sums)
+
+
+def _cell(coordinates: Sequence[str | None]) -> str:
+    """A cell's name. One that does not fit its column goes by its digest, not by its text."""
+    text = json.dumps(coordinates)
+    if len(text) <= LONGEST_CELL:
+        return text
+    return json.dumps(["too long", hashlib.sha256(text.encode()).hexdigest()])
 
 
 def _coordinate(row: TreeRow, dimension: Dimension) -> str | None:
