@@ -83,11 +83,15 @@ class Ran:
         self.records: list[str] = []
         handler = logging.Handler()
         handler.emit = lambda record: self.records.append(record.getMessage())  # type: ignore[method-assign]
-        logging.getLogger().addHandler(handler)
+        root = logging.getLogger()
+        level = root.level
+        root.addHandler(handler)
+        root.setLevel(logging.DEBUG)  # an earlier test may have left it at any other
         try:
             self.result = self.demo.run(on_event=lambda *event: self.events.append(event))
         finally:
-            logging.getLogger().removeHandler(handler)
+            root.setLevel(level)
+            root.removeHandler(handler)
         self.after = self.demo.rows()
 
 
