@@ -13,7 +13,7 @@ SHELL         := /bin/sh
 
 .PHONY: help
 help: ## list these targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{ printf "  make %-13s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{ printf "  make %-17s %s\n", $$1, $$2 }'
 
 .PHONY: env
 env: $(STAMP) ## create .venv with the versions of requirements.lock
@@ -30,8 +30,9 @@ $(STAMP): requirements.lock pyproject.toml
 	@touch $@
 
 .PHONY: demo
-demo: $(CONFIG) ## make 10,000 people in three systems and run the daily job on them
+demo: $(CONFIG) ## make 10,000 people in three systems, run the day, publish statistics
 	RETENTION_CONFIG=$(CONFIG) $(BIN)/retention run
+	RETENTION_CONFIG=$(CONFIG) $(BIN)/retention statistics publish
 
 $(CONFIG): | $(STAMP)
 	$(BIN)/retention demo $(DEMO)
@@ -66,6 +67,10 @@ sweeps: $(STAMP) ## the property tests at length (some minutes)
 .PHONY: crash-matrix
 crash-matrix: $(STAMP) ## stop a run at every statement, once and twice, and run it again (an hour)
 	$(BIN)/python benchmarks/crash_matrix.py --every --minutes 60
+
+.PHONY: bench-anonymizers
+bench-anonymizers: $(STAMP) ## the recodings and a peer side by side: ADULT=FILE HIERARCHIES=DIR
+	$(BIN)/python -m benchmarks.anonymizers_table --adult $(ADULT) --hierarchies $(HIERARCHIES)
 
 .PHONY: clean
 clean: ## remove the demonstration and the tools' caches; .venv stays

@@ -13,6 +13,13 @@ from retention.policy.table import Policy
 Metadata = dict[str, Any]
 
 _SHOWN_CHUNKS = 50
+_ATTACKS = {
+    "cannot_single_out": "singling out",
+    "cannot_link": "linkability",
+    "cannot_infer": "inference",
+}
+_OF_ATTACK = ("attempts", "success", "control", "risk", "low", "high")
+"""Of the risk, ``low`` and ``high`` are the ends of the 95 % interval."""
 PHASES = tuple(str(phase) for phase in (Phase.active, Phase.review, Phase.archive, Phase.expired))
 
 _NOT_HELD = "expired or not held"
@@ -35,6 +42,30 @@ def table(rows: Sequence[Mapping[str, str | int | float]], columns: Iterable[str
 def numbers(counts: Mapping[str, int]) -> Metadata:
     """Each count under its own name."""
     return {name: dg.MetadataValue.int(int(number)) for name, number in counts.items()}
+
+
+def figures(found: Mapping[str, str | int | float]) -> Metadata:
+    """The figures of a release's audit, by ``check.figure``: attacks in a table of their own."""
+    lines = []
+    attacks: dict[tuple[str, str], dict[str, str]] = {}
+    for name, value in sorted(found.items()):
+        of, _, figure = name.partition(".")
+        target, _, what = figure.rpartition("_")
+        if of in _ATTACKS and what in _OF_ATTACK:
+            attacks.setdefault((of, target), {})[what] = _number(value)
+        else:
+            lines.append({"check": _plain(of), "figure": _plain(figure), "value": _number(value)})
+    made: Metadata = {}
+    if attacks:
+        rows = [
+            {"attack": _ATTACKS[of], "on": _plain(target)}
+            | {what: mine.get(what, "") for what in _OF_ATTACK}
+            for (of, target), mine in attacks.items()
+        ]
+        made["attacks"] = table(rows, rows[0])
+    if lines:
+        made["figures"] = table(lines, lines[0])
+    return made
 
 
 def chunks(reports: Sequence[ChunkReport]) -> Metadata:
@@ -138,6 +169,12 @@ def stopped(reasons: Mapping[str, str]) -> Any:
     """The stopped tables and why; the reasons name schemas, never rows."""
     lines = [{"table": name, "reason": reason} for name, reason in sorted(reasons.items())]
     return table(lines, ["table", "reason"])
+
+
+def _number(value: str | float) -> str:
+    if isinstance(value, str):
+        return value
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
 
 
 def _is_skip(name: str) -> bool:

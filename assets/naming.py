@@ -1,6 +1,7 @@
 """Names of the graph: groups, keys, checks, tags. No asset is defined here."""
 
 import re
+from pathlib import Path
 
 import dagster as dg
 
@@ -32,6 +33,14 @@ FOREIGN_KEYS_ARE_DECLARED = "foreign_keys_are_as_declared"
 ROWS_ARE_CONSERVED = "rows_are_conserved"
 CHAIN_HOLDS = "ledger_chain_holds"
 
+QUARANTINE = "quarantine"
+"""The prefix of a release that is written and attacked, and that nobody may use yet."""
+PUBLISHED = "statistics"
+"""The prefix of a release that is out."""
+
+DATA_DOCS = "data_docs"
+"""The folder of the audits' pages, beside the published releases."""
+
 _UNFIT = re.compile(r"[^A-Za-z0-9_]")
 
 
@@ -41,6 +50,16 @@ def of_table(stage: str, name: TableName) -> dg.AssetKey:
     Dagster names a step after its asset, in letters, digits and underscores.
     """
     return dg.AssetKey([stage, *map(step_name, name.split(".", 1))])
+
+
+def data_docs_page(statistics: Path, release: str, month: str, digest: str) -> Path:
+    """The page of the audit of one build, below the folder of published releases."""
+    return statistics / DATA_DOCS / release / month / f"{digest[:16]}.html"
+
+
+def of_release(stage: str, release: str) -> dg.AssetKey:
+    """``quarantine/release`` or ``statistics/release``."""
+    return dg.AssetKey([stage, release])
 
 
 def step_name(name: str) -> str:

@@ -62,9 +62,14 @@ def findings(installation: Installation, advance: Advance) -> Iterator[Finding]:
     from retention.catalogue.coherence import coherent  # noqa: PLC0415
     from retention.catalogue.drift import check_system  # noqa: PLC0415
     from retention.catalogue.findings import Finding  # noqa: PLC0415
+    from retention.execution.counting import redeclared  # noqa: PLC0415
+    from retention.releases.reading import declared_releases  # noqa: PLC0415
 
     settings, catalogue = installation.settings, installation.catalogue
     yield from coherent(catalogue, installation.policy, settings.path(settings.catalogue))
+    declared_releases(installation)  # its faults are faults of the configuration
+    for table, reason in redeclared(installation).items():
+        yield Finding(table, reason.removeprefix(f"{table}: "), "error", table)
     for system in catalogue.systems:
         advance(system)
         try:

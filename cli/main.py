@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from cli import hold, ledger, policy, review
+from cli import hold, ledger, policy, review, statistics
 from cli.check import check
 from cli.decide import decide
 from cli.demo import demo
@@ -70,6 +70,7 @@ app.add_typer(hold.app, name="hold")
 app.add_typer(review.app, name="review")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(policy.app, name="policy")
+app.add_typer(statistics.app, name="statistics")
 
 if __name__ == "__main__":
     app()

@@ -9,6 +9,7 @@ import base64
 import json
 import os
 import secrets
+import shutil
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from retention.errors import ConfigurationError, SourceError
 
 HERE = Path(__file__).parent
 POLICY = HERE.parent / "policies" / "callimedia.yaml"
+STATISTICS = HERE / "statistics.yaml"
 MARKER = "lives.jsonl"
 """The file by which a folder is known to hold a demonstration."""
 
@@ -43,6 +45,11 @@ master_key:
   file: master.key
 ledger_head: ledger.head
 dagster_home: dagster
+statistics:
+  declaration: statistics.yaml
+  folder: statistics
+  quarantine: quarantine
+  epsilon_per_year: 8
 """
 
 
@@ -133,6 +140,8 @@ def _make_room(directory: Path, *, overwrite: bool) -> None:
                 (directory / f"{name}{suffix}").unlink(missing_ok=True)
         for name in (MARKER, "truth.jsonl", "master.key", "ledger.head"):
             (directory / name).unlink(missing_ok=True)
+        for name in ("statistics", "quarantine"):
+            shutil.rmtree(directory / name, ignore_errors=True)
     for name in (*(f"{name}.sqlite" for name in SYSTEMS), "master.key"):
         if (directory / name).exists():
             raise ConfigurationError(f"{directory / name}: is in the way; move it first")
@@ -204,7 +213,7 @@ def _write_lives(path: Path, lives: Iterable[Life]) -> None:
 
 
 def _write_settings(directory: Path, urls: Mapping[str, sa.URL]) -> None:
-    """The catalogue, the policy, ``retention.yaml`` and a fresh master key."""
+    """The catalogue, the policy, the statistics, ``retention.yaml`` and a fresh master key."""
     catalogue = (HERE / "catalogue.yaml").read_text(encoding="utf-8")
     for name, url in urls.items():
         line = f"    url: sqlite:///{name}.sqlite\n"
@@ -212,7 +221,9 @@ def _write_settings(directory: Path, urls: Mapping[str, sa.URL]) -> None:
         given = "" if url.password else f"    url: {json.dumps(url.render_as_string())}\n"
         catalogue = catalogue.replace(line, given)
     (directory / "catalogue.yaml").write_text(catalogue, encoding="utf-8")
-    (directory / "callimedia.yaml").write_text(POLICY.read_text(encoding="utf-8"), encoding="utf-8")
+    for source in (POLICY, STATISTICS):
+        text = source.read_text(encoding="utf-8")
+        (directory / source.name).write_text(text, encoding="utf-8")
     stores = "\n".join(f"  {name}: {{url: sqlite:///stores/{name}.sqlite}}" for name in STORES)
     (directory / "retention.yaml").write_text(SETTINGS.format(stores=stores), encoding="utf-8")
     key = directory / "master.key"

@@ -1,7 +1,7 @@
 """``python docs/reference.py``: writes the reference pages from the models themselves.
 
-``catalogue.md``, ``settings.md`` and ``policy.md`` list every key of the three documents a
-user writes. What a key means is its docstring in the model; ``NOTES`` says it where the name
+``catalogue.md``, ``settings.md``, ``policy.md`` and ``statistics.md`` list every key of the four
+documents a user writes. What a key means is its docstring in the model; ``NOTES`` says it where the name
 was thought to speak for itself. ``tests/test_docs.py`` fails where a page is out of date.
 """
 
@@ -15,6 +15,7 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import Enum
 from pathlib import Path
 from types import NoneType, UnionType
@@ -28,6 +29,7 @@ from pydantic.fields import FieldInfo
 from retention.catalogue.model import Catalogue
 from retention.policy.calendar import Period
 from retention.policy.table import Policy
+from retention.releases.model import Releases
 from retention.settings import Settings
 
 FOLDER = Path(__file__).resolve().parent
@@ -88,8 +90,18 @@ NOTES: dict[str, str] = {
     "Condition.equals": "It holds this value.",
     "Condition.one_of": "It holds one of these.",
     "Condition.is_null": "`true`: it holds nothing; `false`: it holds something.",
-    "Dimension.column": "A column of the table; never one that identifies.",
-    "Dimension.by": "Its value, or the year or month of its date.",
+    "Coordinate.column": "A column of the table; one that identifies only on a level above its value.",
+    "Coordinate.rule": "How it is generalised.",
+    "ValueRule.kind": "The value as it is.",
+    "DateRule.kind": "Dates.",
+    "PostcodeRule.kind": "French postcodes.",
+    "BandsRule.kind": "Numbers.",
+    "BandsRule.edges": "Where a band ends and the next one begins.",
+    "BandsRule.width": "How wide each band is.",
+    "UserAgentRule.kind": "User agents.",
+    "AddressRule.kind": "IP addresses.",
+    "TableRule.kind": "Values listed in a file.",
+    "TableRule.separator": "What stands between the fields of a line.",
     "Accumulator.by": "The coordinates of a cell.",
     "Accumulator.sums": "Columns that are summed; rows are counted in any case.",
     "Settings.policy": "The policy table. Relative paths are relative to this file's folder.",
@@ -127,6 +139,36 @@ NOTES: dict[str, str] = {
     "SystemPace.window_from": "The hour from which chunks are begun.",
     "SystemPace.window_to": "The hour from which none is begun any more.",
     "SystemPace.rows_per_second": "A run waits after a chunk that was faster.",
+    "Releases.statistics": "Its name.",
+    "Releases.releases": "The releases, by name: the name of the folder they are published in.",
+    "Labelled.label": "In English.",
+    "Labelled.label_fr": "In French.",
+    "Labelled.description": "Anything else worth knowing.",
+    "Release.cadence": "How often it is made.",
+    "Release.cubes": "Counts and sums by cell, by name: the name of their file.",
+    "Release.microdata": "Tables of rows, by name: the name of their file.",
+    "Release.utility": "What is not worth publishing.",
+    "ReleaseColumn.name": "What it is called in the release.",
+    "ReleaseColumn.label": "In English.",
+    "ReleaseColumn.label_fr": "In French.",
+    "CubeDeclaration.dimensions": "What a cell is told apart by.",
+    "CubeDeclaration.measures": "What is summed; rows and subjects are counted in any case.",
+    "CubeDeclaration.protection": "How the cells are protected.",
+    "Measure.name": "What it is called in the release.",
+    "Measure.column": "The column that is summed.",
+    "Measure.label": "In English.",
+    "Measure.label_fr": "In French.",
+    "Threshold.kind": "Small cells are suppressed.",
+    "DifferentialPrivacy.kind": "Noise is added.",
+    "DifferentialPrivacy.delta": "Above 0 the noise is Gaussian, else Laplace's.",
+    "MicrodataDeclaration.quasi_identifiers": "Columns by which a person could be recognised.",
+    "MicrodataDeclaration.sensitive": "Columns that nobody must learn of a person.",
+    "MicrodataDeclaration.models": "What every equivalence class satisfies.",
+    "MicrodataDeclaration.recoding": "How the classes are found.",
+    "MicrodataDeclaration.max_suppressed": "The share of rows that may be left out to find them.",
+    "PrivacyModels.k": "Subjects in every class.",
+    "PrivacyModels.l_kind": "How diversity is measured.",
+    "PrivacyModels.distance": "Between two values: 1, their steps apart, or their common label's height.",
     "Policy.policy": "Its name.",
     "Policy.controller": "Who is responsible for the data.",
     "Policy.source": "The published text that the table makes executable.",
@@ -197,6 +239,14 @@ PAGES = (
         "law says so. [Change a duration](how-to/change-a-duration.md) shows how to edit it; "
         "`policies/callimedia.yaml` is the whole of one.",
         Policy,
+    ),
+    Page(
+        "statistics.md",
+        "The statistics",
+        "`statistics.yaml` declares what is published of the data: anonymised releases, each with "
+        "its privacy model. The settings name it (`statistics.declaration`); "
+        "[Concepts](concepts.md) explains the words, `demo/statistics.yaml` is an example.",
+        Releases,
     ),
 )
 
@@ -288,7 +338,10 @@ def _plain(text: str) -> str:
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
 
 
-_NAMES = {str: "text", int: "whole number", float: "number", bool: "true or false", Path: "path"}
+_NAMES = {
+    str: "text", int: "whole number", float: "number", Decimal: "number", bool: "true or false",
+    Path: "path",
+}  # fmt: skip
 
 
 def _type(annotation: Any) -> str:

@@ -1,5 +1,6 @@
-"""The jobs: one run a day for everything, and the forecast by itself."""
+"""The jobs: one run a day for everything, the forecast by itself, the statistics by month."""
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -10,15 +11,20 @@ from pipelines.resources import RETENTION
 
 DAILY = "daily_retention"
 FORECAST = "forecast_retention"
+STATISTICS = "monthly_statistics"
 AS_OF = "as_of"
 """The tag of a run that names its day."""
 
 
-def daily_job() -> Any:
-    """Everything but the forecast, in one process: small steps, and one holder of the lease."""
+def daily_job(releases: Sequence[str] = ()) -> Any:
+    """Everything but forecast and releases, in one process: small steps, one holder of the lease.
+
+    Releases go by month, and their checks block; the ledger of a day must always be closed.
+    """
+    apart = dg.AssetSelection.assets(naming.FORECAST, *_keys(releases))
     return dg.define_asset_job(
         DAILY,
-        selection=dg.AssetSelection.all() - dg.AssetSelection.assets(naming.FORECAST),
+        selection=dg.AssetSelection.all() - apart,
         executor_def=dg.in_process_executor,
         description=(
             "Plan the day, then archive, pseudonymise and delete what is due, expire the "
@@ -35,6 +41,32 @@ def forecast_job() -> Any:
         executor_def=dg.in_process_executor,
         description="Count what falls due over the coming months. Touches nothing.",
     )
+
+
+def statistics_job(releases: Sequence[str]) -> Any:
+    """Every release, written, audited and published, each by itself."""
+    return dg.define_asset_job(
+        STATISTICS,
+        selection=dg.AssetSelection.assets(*_keys(releases)),
+        executor_def=dg.in_process_executor,
+        description=(
+            "Write each release into quarantine, attack it there, and publish what passed. "
+            "For the current month; the data of months past are gone. Run again, it changes "
+            "nothing where nothing has changed."
+        ),
+    )
+
+
+def keys_of(release: str) -> tuple[dg.AssetKey, dg.AssetKey]:
+    """What belongs to a release in the graph: in quarantine, and published."""
+    return (
+        naming.of_release(naming.QUARANTINE, release),
+        naming.of_release(naming.PUBLISHED, release),
+    )
+
+
+def _keys(releases: Sequence[str]) -> list[dg.AssetKey]:
+    return [key for release in releases for key in keys_of(release)]
 
 
 def run_config(as_of: date | None, plan_digest: str | None = None) -> dict[str, Any]:

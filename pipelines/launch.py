@@ -1,23 +1,19 @@
-"""The daily job run in this very process, for the command line.
+"""The daily job and the monthly statistics run in this very process, for the command line.
 
-It is the same job, against the installation's own ``DAGSTER_HOME``: the run, its log and its
-materialisations are found in Dagster's pages as those of any other run.
+They are the same jobs, against the installation's own ``DAGSTER_HOME``: the run, its log and
+its materialisations are found in Dagster's pages as those of any other run.
 """
 
-import shutil
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, time
 from pathlib import Path
-from typing import Any
 
-from dagster import DagsterEventType, DagsterInstance
+from dagster import partition_loading_context
 
-from assets.door import EXIT_CODE
-from assets.stopping import handled_by, handlers_now
-from pipelines.build import build_defs
-from pipelines.jobs import AS_OF, DAILY, run_config
+from pipelines.build import build_defs, read_blueprint
+from pipelines.in_process import INTERRUPTED, execute, failures, instance_of
+from pipelines.jobs import AS_OF, DAILY, STATISTICS, keys_of, run_config
 from pipelines.resources import RETENTION, OnEvent, retention_resource
 from retention.errors import ConfigurationError, RetentionError
 from retention.execution.closing import close_broken
@@ -26,14 +22,9 @@ from retention.execution.journal import Journal
 from retention.execution.reporting import find_run, moved_in_run
 from retention.installation import Installation
 from retention.planning.plan import Transition
-from retention.settings import read_settings
-from retention.unexpected import EXIT_CODE as UNEXPECTED
-
-_OUR_DAGSTER_YAML = Path(__file__).parent.parent / "dagster.yaml"
-_NO_TELEMETRY = "telemetry:\n  enabled: false\n"
-_INTERRUPTED = "the run was interrupted; run it again to go on"
-_INTERRUPTS = ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
-_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+from retention.policy.calendar import zone
+from retention.releases.built import Published
+from retention.releases.publishing import published
 
 
 @dataclass(frozen=True)
@@ -69,6 +60,19 @@ class LaunchResult:
     units_expired: int
 
 
+@dataclass(frozen=True)
+class StatisticsResult:
+    """How a run of the statistics went. ``failures`` are lines that can be shown as they are."""
+
+    success: bool
+    exit_code: int
+    run_id: str
+    as_of: date
+    failures: tuple[str, ...]
+    published: tuple[Published, ...]
+    """What is out for the month by this run; the same bytes again count as published."""
+
+
 def run_daily(
     config: Path,
     environment: Mapping[str, str],
@@ -89,31 +93,28 @@ def run_daily(
     """
     door = retention_resource(config, environment, on_event, stop_asked)
     defs = build_defs(config, {RETENTION: door}, environment=environment)
-    settings = read_settings(config, environment)
-    home = prepare_home(settings.path(settings.dagster_home))
-    # Dagster leaves the handler of SIGTERM changed
-    with _instance(home) as instance, handled_by(handlers_now()):
-        outcome = defs.resolve_job_def(DAILY).execute_in_process(
-            instance=instance,
-            run_config={**run_config(as_of, plan_digest), **_QUIET},
-            tags={AS_OF: as_of.isoformat()} if as_of else None,
-            raise_on_error=False,
+    with instance_of(config, environment) as instance:
+        outcome = execute(
+            defs.resolve_job_def(DAILY),
+            instance,
+            run_config=run_config(as_of, plan_digest),
+            tags={AS_OF: as_of.isoformat()} if as_of else {},
         )
-    failures = dict(_failures(outcome))
+    failed = failures(outcome)
     try:
         installation = door.installation()
         if not outcome.success:
-            close_broken(installation, outcome.run_id, door.now, _INTERRUPTED)
-        return _result(installation, outcome.run_id, failures, success=outcome.success)
+            close_broken(installation, outcome.run_id, door.now, INTERRUPTED)
+        return _result(installation, outcome.run_id, failed, success=outcome.success)
     except RetentionError as error:
-        failures.setdefault(str(error), error.exit_code)
+        failed.setdefault(str(error), error.exit_code)
         return LaunchResult(
             success=False,
-            exit_code=next(iter(failures.values())),
+            exit_code=next(iter(failed.values())),
             run_id=outcome.run_id,
             as_of=None,
             plan_digest=None,
-            failures=tuple(failures),
+            failures=tuple(failed),
             tables=(),
             units_expired=0,
         )
@@ -121,69 +122,92 @@ def run_daily(
         door.close()
 
 
-@contextmanager
-def _instance(home: Path) -> Iterator[DagsterInstance]:
-    try:
-        instance = DagsterInstance.from_config(str(home))
-    except Exception as error:  # noqa: BLE001 - a wrong dagster.yaml raises many kinds
-        kind = type(error).__name__
-        raise ConfigurationError(
-            f"{home / 'dagster.yaml'}: Dagster cannot use it: {kind}"
-        ) from None
-    with instance:
-        yield instance
+def run_statistics(
+    config: Path,
+    environment: Mapping[str, str],
+    *,
+    as_of: date | None = None,
+    releases: Sequence[str] = (),
+    on_event: OnEvent | None = None,
+) -> StatisticsResult:
+    """Write, audit and publish ``releases`` (default: all) for the month of ``as_of`` (today).
 
-
-def prepare_home(home: Path) -> Path:
-    """Make sure that ``home`` can serve as ``DAGSTER_HOME``, telemetry switched off.
-
-    A ``dagster.yaml`` that is there stays as it is.
+    Each release goes by itself: one that fails a check is not published, and its last good
+    release stays; the others go on. The exit code is then that of the first failure.
 
     Raises:
-        ConfigurationError: the folder cannot be made or written.
+        ConfigurationError: settings, policy, catalogue or declaration are wrong, no statistics
+            are declared, or a release is not; nothing was run then.
     """
-    target = home / "dagster.yaml"
+    door = retention_resource(config, environment, on_event)
+    blueprint = read_blueprint(config, environment)
+    chosen = _chosen(blueprint.release_names, releases)
+    defs = build_defs(config, {RETENTION: door}, environment=environment)
+    keys = [key for name in chosen for key in keys_of(name)]
     try:
-        home.mkdir(parents=True, exist_ok=True)
-        if not target.exists():
-            if _OUR_DAGSTER_YAML.exists():
-                shutil.copyfile(_OUR_DAGSTER_YAML, target)
-            else:
-                target.write_text(_NO_TELEMETRY, encoding="utf-8")
-    except OSError as error:
-        why = (error.strerror or "unknown error").lower()
-        raise ConfigurationError(f"dagster_home: {home} cannot be written: {why}") from None
-    return home
+        day = as_of or door.today()
+        month = day.strftime("%Y-%m")
+        noon = datetime.combine(day, time(12), tzinfo=zone(blueprint.policy.time_zone))
+        # Dagster's months end with the current one: for the length of the run that is the
+        # run's own, so that a demonstration can be released for a day to come
+        with (
+            instance_of(config, environment) as instance,
+            partition_loading_context(effective_dt=noon),
+        ):
+            outcome = execute(
+                defs.resolve_job_def(STATISTICS),
+                instance,
+                run_config=run_config(day),
+                tags={AS_OF: day.isoformat()},
+                partition_key=month,
+                asset_selection=keys,
+            )
+        failed = failures(outcome)
+        if not outcome.success and not failed:
+            failed = {INTERRUPTED: RetentionError.exit_code}
+        done = {event.asset_key for event in outcome.get_asset_materialization_events()}
+        out = [
+            release
+            for release in published(door.installation())
+            if release.month == month and keys_of(release.release)[1] in done
+        ]
+    finally:
+        door.close()
+    return StatisticsResult(
+        success=outcome.success,
+        exit_code=0 if outcome.success else next(iter(failed.values())),
+        run_id=outcome.run_id,
+        as_of=day,
+        failures=tuple(failed),
+        published=tuple(out),
+    )
 
 
-def _failures(outcome: Any) -> Iterator[tuple[str, int]]:
-    """One line and an exit code for each step that failed; Dagster's wrapping is left out."""
-    for event in outcome.all_events:
-        if event.event_type is not DagsterEventType.STEP_FAILURE:
-            continue
-        given = event.step_failure_data.user_failure_data
-        error = event.step_failure_data.error
-        if given is not None and given.description:
-            code = given.metadata.get(EXIT_CODE)
-            yield given.description, int(code.value) if code else UNEXPECTED
-        elif error is None or error.cls_name not in _INTERRUPTS:
-            yield f"step {event.step_key} failed; Dagster's log says more", UNEXPECTED
+def _chosen(declared: Sequence[str], wanted: Sequence[str]) -> Sequence[str]:
+    if not declared:
+        raise ConfigurationError("the settings name no 'statistics': there is nothing to release")
+    unknown = [name for name in wanted if name not in declared]
+    if unknown:
+        raise ConfigurationError(
+            f"there is no release '{unknown[0]}'; declared are {', '.join(declared)}"
+        )
+    return wanted or declared
 
 
 def _result(
-    installation: Installation, run_id: str, failures: dict[str, int], *, success: bool
+    installation: Installation, run_id: str, failed: dict[str, int], *, success: bool
 ) -> LaunchResult:
     found = find_run(installation.stores.control, run_id)
-    if not success and not failures:
+    if not success and not failed:
         stopped = found.note if found and found.status == "stopped" else None
-        failures = {stopped or _INTERRUPTED: RetentionError.exit_code}
+        failed = {stopped or INTERRUPTED: RetentionError.exit_code}
     return LaunchResult(
         success=success,
-        exit_code=0 if success else next(iter(failures.values())),
+        exit_code=0 if success else next(iter(failed.values())),
         run_id=run_id,
         as_of=found.as_of if found else None,
         plan_digest=found.plan_digest if found else None,
-        failures=tuple(failures),
+        failures=tuple(failed),
         tables=_summaries(installation, run_id, found.plan_digest) if found else (),
         units_expired=sum(
             item.rows

@@ -6,7 +6,7 @@ mean does not belong here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -56,6 +56,15 @@ def read_document(path: Path, model: type[M]) -> M:
         return model.model_validate(data)
     except ValidationError as error:
         raise ConfigurationError(list(_problems(path, error, lines))) from None
+
+
+def place_problems(path: Path, problems: Iterable[tuple[Place, str]]) -> list[str]:
+    """Faults found after a document was read, each as ``file:line: key: what is wrong``."""
+    _, lines = _parse(path, path.read_text(encoding="utf-8"))
+    return [
+        f"{path}:{lines.get(_known_place(place, lines), 1)}: {_dotted(place)}: {problem}"
+        for place, problem in problems
+    ]
 
 
 def _parse(path: Path, text: str) -> tuple[Any, dict[Place, int]]:
@@ -122,14 +131,16 @@ def _problems(path: Path, error: ValidationError, lines: dict[Place, int]) -> It
 
 
 def _known_place(location: Place, lines: dict[Place, int]) -> Place:
-    """Drop what pydantic adds (union tags, ``[key]``) and what is absent from the file."""
-    place: Place = ()
+    """Drop what pydantic adds (union tags, ``[key]``) and what is absent from the file.
+
+    A tag can be called as a key beside it is: of several ways to read the location, the one
+    that leads furthest down, and if several do the one that goes on to its end.
+    """
+    places: list[Place] = [()]
     for part in location:
-        if (*place, part) in lines:
-            place = (*place, part)
-        elif (*place, str(part)) in lines:
-            place = (*place, str(part))
-    return place
+        further = [(*place, name) for place in places for name in (part, str(part))]
+        places += [place for place in further if place in lines and place not in places]
+    return max(reversed(places), key=len)
 
 
 def _dotted(place: Place) -> str:

@@ -40,6 +40,11 @@ class Installation:
     def zone(self) -> ZoneInfo:
         return zone(self.policy.time_zone)
 
+    @property
+    def catalogue_folder(self) -> Path:
+        """Where files that the catalogue names are looked for."""
+        return self.settings.path(self.settings.catalogue).parent
+
     def binder(self, as_of: date) -> Binder:
         return Binder(self.catalogue, self.policy, as_of, self.sources)
 

@@ -101,6 +101,27 @@ class SystemPace(StrictModel):
         return self
 
 
+class Statistics(StrictModel):
+    """Anonymised statistics: what is declared, and where releases are written."""
+
+    declaration: Path
+    """The document that declares the releases."""
+    folder: Path = Path("statistics")
+    """Where published releases are: ``<folder>/<release>/<month>``."""
+    quarantine: Path = Path("quarantine")
+    """Where a release waits for its audit. Keep it away from the readers of ``folder``."""
+    epsilon_per_year: float = Field(default=12, gt=0)
+    """The privacy budget that one release may spend within any twelve months."""
+    delta_per_year: float = Field(default=1e-5, ge=0, lt=1)
+    """The same for delta."""
+
+    @model_validator(mode="after")
+    def _apart(self) -> Self:
+        if self.folder == self.quarantine:
+            raise ValueError("'folder' and 'quarantine' are the same place")
+        return self
+
+
 class Settings(StrictModel):
     """One installation."""
 
@@ -122,6 +143,8 @@ class Settings(StrictModel):
     ledger_head: Path | None = None
     """A file outside the database to which the head of the ledger is exported."""
     dagster_home: Path = Path("dagster")
+    statistics: Statistics | None = None
+    """Anonymised releases; without it none are made."""
 
     folder: Path = Field(default=Path(), exclude=True)
     """The folder of the settings file; relative paths are relative to it."""

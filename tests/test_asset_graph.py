@@ -17,6 +17,7 @@ import pytest
 
 from demo.write import write_demo
 from pipelines.build import build_defs
+from pipelines.jobs import DAILY
 
 SNAPSHOT = Path(__file__).parent / "data" / "asset_graph.json"
 
@@ -71,9 +72,24 @@ def test_an_owned_table_is_copied_before_its_owner_changes_and_leaves_before_it(
     assert "deleted/web/connections" in graph["deleted/web/accounts"]["deps"]
 
 
-def test_no_check_blocks_since_the_ledger_must_always_be_closed(tmp_path: Path) -> None:
+def test_no_check_of_the_daily_run_blocks_since_the_ledger_must_always_be_closed(
+    tmp_path: Path,
+) -> None:
     write_demo(tmp_path, people=1, as_of=date(2026, 11, 24))
-    found = build_defs(tmp_path / "retention.yaml").resolve_asset_graph()
-    assert found.asset_check_keys
-    assert not any(found.get(key).blocking for key in found.asset_check_keys)
-    assert dg.AssetKey(["ledger"]) in found.get_all_asset_keys()
+    defs = build_defs(tmp_path / "retention.yaml")
+    found = defs.resolve_asset_graph()
+    daily = defs.resolve_job_def(DAILY).asset_layer.selected_asset_keys
+    checks = [key for key in found.asset_check_keys if key.asset_key in daily]
+    assert checks
+    assert not any(found.get(key).blocking for key in checks)
+    assert dg.AssetKey(["ledger"]) in daily
+
+
+def test_a_release_is_published_after_its_quarantine_and_only_its_checks_block(
+    graph: dict[str, dict[str, Any]],
+) -> None:
+    for name in ("customer_statistics", "prospect_statistics", "connection_statistics"):
+        assert graph[f"statistics/{name}"]["deps"] == [f"quarantine/{name}"]
+        assert "no_source_value" in graph[f"quarantine/{name}"]["checks"]
+    quarantined = graph["quarantine/connection_statistics"]["deps"]
+    assert {"statistics/accumulators", "deleted/web/connections"} <= set(quarantined)

@@ -17,14 +17,14 @@ import pytest
 from assets import naming
 from demo.write import write_demo
 from pipelines.build import build_defs
-from pipelines.jobs import DAILY, FORECAST, run_config
+from pipelines.jobs import DAILY, FORECAST, STATISTICS, run_config
 from retention.errors import ConfigurationError
 
 ROOT = Path(__file__).parent.parent
 LOAD = """
 import json, sys
 from pipelines.definitions import defs
-heavy = ["great_expectations", "pandas", "numpy", "scipy", "faker"]
+heavy = ["great_expectations", "pandas", "numpy", "scipy", "pyarrow", "opendp", "faker"]
 print(json.dumps([name for name in heavy if name in sys.modules]))
 """
 
@@ -93,10 +93,14 @@ def test_a_faulty_catalogue_is_refused_with_file_and_line(tmp_path: Path) -> Non
         build_defs(tmp_path / "retention.yaml")
 
 
-def test_the_daily_job_holds_every_asset_but_the_forecast(defs: dg.Definitions) -> None:
+def test_the_daily_job_holds_every_asset_but_the_forecast_and_the_releases(
+    defs: dg.Definitions,
+) -> None:
     daily = set(defs.resolve_job_def(DAILY).asset_layer.selected_asset_keys)
+    monthly = set(defs.resolve_job_def(STATISTICS).asset_layer.selected_asset_keys)
     everything = set(defs.resolve_all_asset_keys())
-    assert everything - daily == {naming.FORECAST}
+    assert len(monthly) == 6
+    assert everything - daily == {naming.FORECAST, *monthly}
     forecast = set(defs.resolve_job_def(FORECAST).asset_layer.selected_asset_keys)
     assert forecast == {naming.FORECAST}
 
@@ -129,7 +133,7 @@ def test_the_nightly_run_is_for_the_day_it_was_due_in_the_policys_zone(
 
 
 def test_schedules_wait_until_a_person_switches_them_on(defs: dg.Definitions) -> None:
-    for name in ("every_night", "every_sunday"):
+    for name in ("every_night", "every_sunday", "every_month"):
         assert defs.resolve_schedule_def(name).default_status is dg.DefaultScheduleStatus.STOPPED
     failures = defs.resolve_sensor_def("close_failed_runs")
     assert failures.default_status is dg.DefaultSensorStatus.RUNNING

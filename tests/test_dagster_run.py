@@ -164,7 +164,8 @@ def test_every_check_was_made_and_only_dirt_in_the_data_was_found(ran: Ran) -> N
     checks = ran.demo.checks(ran.result.run_id)
     graph = json.loads((Path(__file__).parent / "data" / "asset_graph.json").read_text())
     declared = {(name, check) for name, asset in graph.items() for check in asset["checks"]}
-    assert set(checks) == declared
+    daily = {(name, check) for name, check in declared if not name.startswith("quarantine/")}
+    assert set(checks) == daily
     red = {place for place, found in checks.items() if not found.passed}
     assert {name for _, name in red} <= {"events_are_readable_and_not_in_the_future"}
     assert all(checks[place].severity.value == "WARN" for place in red)

@@ -25,6 +25,8 @@ from retention.errors import ConfigurationError
 from retention.installation import opened
 from retention.planning.explain import explain
 from retention.policy.table import Purpose, read_policy
+from retention.releases.model import DifferentialPrivacy
+from retention.releases.reading import read_releases
 from retention.settings import Settings, Stores
 
 ROOT = Path(__file__).parent.parent
@@ -235,6 +237,12 @@ def validate(kind: str, text: str, before: list[str], folder: Path) -> None:
     elif kind == "catalogue fragment":
         catalogue = folder / "catalogue.yaml"
         catalogue.write_text(catalogue_with(*before, text), encoding="utf-8")
+    elif kind == "statistics":
+        declaration = folder / "statistics.yaml"
+        declaration.write_text(text, encoding="utf-8")
+        read_releases(declaration, read_catalogue(CATALOGUE), CATALOGUE.parent)
+    elif kind == "protection":
+        DifferentialPrivacy.model_validate(yaml.safe_load(text))
     else:
         pytest.fail(f"an example is marked as '{kind}', which nobody checks")
     coherent(read_catalogue(catalogue), read_policy(policy), catalogue)
@@ -257,6 +265,10 @@ def test_an_example_that_does_not_fit_would_be_noticed(tmp_path: Path) -> None:
         validate("catalogue fragment", "links: {a: {near: crm.x.y, far: web.x.y}}", [], tmp_path)
     with pytest.raises(ConfigurationError):
         validate("policy version", "  - {effective_from: 2028-01-01, purposes: {}}", [], tmp_path)
+    with pytest.raises(ConfigurationError):
+        validate("statistics", "statistics: x\nreleases: {a: {label: A}}", [], tmp_path)
+    with pytest.raises(ValidationError):
+        validate("protection", "{kind: differential_privacy, epsilon: 0}", [], tmp_path)
 
 
 def test_a_source_added_as_the_guide_says_passes_the_check(tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ import threading
 import time
 import traceback
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from multiprocessing import get_context
 from pathlib import Path
@@ -20,10 +19,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine, create_engine, inspect, select
 
-from retention.catalogue.model import Table, TableName
 from retention.errors import ConfigurationError, StoreError
-from retention.execution.accumulating import increments
-from retention.execution.trees import TreeRow
+from retention.execution.counting import cell_of
 from retention.settings import Settings, read_settings
 from retention.stores import archive, cases, control, keys, vault
 from retention.stores.errors import store_errors
@@ -494,21 +491,6 @@ def test_no_engine_shows_parameters_or_passwords(own_stores: Stores) -> None:
 
 
 def test_a_cell_that_does_not_fit_its_column_goes_by_its_digest() -> None:
-    row = TreeRow(
-        TableName("crm.orders"),
-        Table.model_validate(
-            {
-                "label": "Orders",
-                "key": "id",
-                "purposes": {"accounting": "always"},
-                "columns": {name: {"category": "system.operations"} for name in ("id", "what")},
-                "accumulators": {"by_what": {"by": [{"column": "what"}]}},
-            }
-        ),
-        (1,),
-        {"id": 1, "what": "x" * 600},
-    )
-    (found,) = increments(row)
-    assert len(found.cell) <= control.accumulators.c.cell.type.length
-    (other,) = increments(replace(row, row={"id": 2, "what": "x" * 601}))
-    assert other.cell != found.cell
+    found = cell_of(["x" * 600])
+    assert len(found) <= control.accumulators.c.cell.type.length
+    assert cell_of(["x" * 601]) != found

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, model_validator
 
+from retention.catalogue.rules import Coordinate
 from retention.documents import StrictModel
 from retention.policy.table import TimeZone
 
@@ -145,15 +146,33 @@ def _condition(value: Any) -> Any:
 PurposeCondition = Annotated[Condition | None, BeforeValidator(_condition)]
 
 
-class Dimension(StrictModel):
+class Dimension(Coordinate):
     """A coordinate of an accumulator's cells."""
 
-    column: str
-    by: Literal["value", "year", "month"] = "value"
+    by: Literal["value", "year", "month"] | None = None
+    """Short for a rule and its level: the value, or the year or month of a date."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _written_short(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or data.get("by") is None:
+            return data
+        if "rule" in data or "level" in data:
+            raise ValueError("give either 'by', or 'rule' and 'level'")
+        if data["by"] in ("year", "month"):
+            return {**data, "rule": {"kind": "date"}, "level": data["by"]}
+        return data
 
 
 class Accumulator(StrictModel):
-    """Restricted counts and sums that keep a table's history once its rows have left."""
+    """Restricted counts and sums that keep a table's history once its rows have left.
+
+    Besides its rows a cell has how many persons there were at least, and what one of them
+    added at most, so that a release can tell which cells may be shown.
+    """
 
     by: tuple[Dimension, ...]
     sums: tuple[str, ...] = ()
+    subject: Names | None = None
+    """Columns that name the person a row belongs to, the first that is not null; by default
+    the row's owner, or the row itself."""

@@ -93,10 +93,15 @@ class Table(StrictModel):
                 raise ValueError(f"{where} names column '{name}', which is not annotated")
         for label, accumulator in self.accumulators.items():
             for dimension in accumulator.by:
-                if self.columns[dimension.column].identifies:
+                if self.columns[dimension.column].identifies and dimension.raw:
                     raise ValueError(
                         f"accumulator '{label}': '{dimension.column}' identifies a person"
                     )
+            if accumulator.subject and self.owner:
+                raise ValueError(
+                    f"accumulator '{label}': rows that are owned belong to their owner; "
+                    "'subject' is for tables without one"
+                )
         return self
 
     def _named_columns(self) -> Iterator[tuple[str, str]]:
@@ -113,6 +118,7 @@ class Table(StrictModel):
             yield from ((f"event '{kind}'", name) for source in own for name in source.columns)
         for label, accumulator in self.accumulators.items():
             names = [*(item.column for item in accumulator.by), *accumulator.sums]
+            names += accumulator.subject or ()
             yield from ((f"accumulator '{label}'", name) for name in names)
 
 

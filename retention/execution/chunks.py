@@ -47,7 +47,10 @@ class IntendedRow:
 
 def pack(row: IntendedRow) -> list[Any]:
     """A row as plain values, to be encoded and sealed."""
-    cells = [[i.table, i.name, i.cell, dict(i.sums)] for i in row.increments]
+    cells = [
+        [i.table, i.name, i.cell, dict(i.sums), i.person, i.at_once, i.shape]
+        for i in row.increments
+    ]
     return [
         list(row.key),
         str(row.transition),

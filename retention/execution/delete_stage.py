@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection
 
 from retention.catalogue.bound import BoundTable
 from retention.catalogue.model import TableName
-from retention.execution.accumulating import increments
+from retention.execution.accumulating import Increment
 from retention.execution.chunks import Chunk, IntendedRow
 from retention.execution.copies import discard_unsettled, settle
 from retention.execution.trees import Tree, blocked, delete_trees, read_trees
@@ -112,16 +112,20 @@ def _prepare(work: Work, chunk: Chunk, connection: Connection) -> tuple[Outcome,
             transition = _LEAVES[leaving[key].decision.action]
             counts["archived" if transition is Transition.archive else "disposed"] += 1
             going.append((transition, tree))
+    leaving_trees = [tree for _, tree in going]
+    added = work.counting.of_trees(connection, bound, leaving_trees)
     remember(
         work.installation.stores,
         work.installation.keyring,
         bound,
-        [tree.root.row for _, tree in going],
+        [tree.root.row for tree in leaving_trees],
         chunk.chunk_id,
     )
-    delete_trees(connection, bound, [tree for _, tree in going])
-    counted = _archived_before(work, [tree for _, tree in going])
-    done = [_intended(work, bound, transition, tree, counted) for transition, tree in going]
+    delete_trees(connection, bound, leaving_trees)
+    done = [
+        _intended(work, bound, transition, tree, added.get(tree.root.key, ()))
+        for transition, tree in going
+    ]
     return Outcome(done, counts), judged
 
 
@@ -167,20 +171,8 @@ def copies_of(work: Work, chunk: Chunk) -> dict[str, set[bytes]]:
     return found
 
 
-def _archived_before(work: Work, trees: Sequence[Tree]) -> set[str]:
-    """The records that an earlier run took, and that came back: accumulators have them."""
-    keyring, at = work.installation.keyring, archive.records.c
-    tokens = [record_token(keyring, row.name, row.key) for tree in trees for row in tree.rows]
-    found: set[str] = set()
-    with reading(work.installation.stores.archive) as connection:
-        for batch in batches(tokens, BATCH):
-            statement = sa.select(at.record_token).where(at.record_token.in_(batch), at.settled)
-            found.update(connection.scalars(statement))
-    return found
-
-
 def _intended(
-    work: Work, bound: BoundTable, transition: Transition, tree: Tree, counted: set[str]
+    work: Work, bound: BoundTable, transition: Transition, tree: Tree, added: tuple[Increment, ...]
 ) -> IntendedRow:
     keyring = work.installation.keyring
     tokens = tuple(record_token(keyring, row.name, row.key) for row in tree.rows)
@@ -190,12 +182,7 @@ def _intended(
         leaf=work.leaf(bound.name, transition, tree.root.key),
         tokens=tokens if transition is Transition.archive else (),
         rows=len(tree.rows),
-        increments=tuple(
-            cell
-            for row, token in zip(tree.rows, tokens, strict=True)
-            if token not in counted
-            for cell in increments(row)
-        ),
+        increments=added,
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,8 +18,10 @@ from anonymizers.pseudonyms import is_pseudonym, pseudonym
 from retention.catalogue.bound import BoundTable
 from retention.catalogue.declarations import Pseudonymise
 from retention.catalogue.model import TableName
+from retention.execution.accumulating import Increment
 from retention.execution.chunks import Chunk, IntendedRow
-from retention.execution.trees import VanishedRows
+from retention.execution.counting import counted_before
+from retention.execution.trees import Tree, TreeRow, VanishedRows
 from retention.execution.work import Work
 from retention.planning import clearing
 from retention.planning.facts import Key
@@ -66,6 +68,7 @@ def change_chunk(work: Work, chunk: Chunk, condition: sa.ColumnElement[bool]) ->
         memory = remembered(work.installation, connection, bound, rows)
         judged = judge(connection, bound, rows, work.as_of, work.installation.sources, held, memory)
         changes = [change for item in judged if (change := _change(work, bound, item))]
+        added = _added(work, connection, bound, changes)
         for item, _, values in changes:
             _update(connection, bound, item, values)
         done = [
@@ -73,6 +76,7 @@ def change_chunk(work: Work, chunk: Chunk, condition: sa.ColumnElement[bool]) ->
                 item.key,
                 transition,
                 work.leaf(bound.name, transition, item.key),
+                increments=added.get(item.key, ()),
                 becomes=values,
             )
             for item, transition, values in changes
@@ -95,6 +99,23 @@ def _change(work: Work, bound: BoundTable, item: Judged) -> Change | None:
         transition = Transition.pseudonymise
         values |= _pseudonymised(work, bound, item)
     return (item, transition, values) if values else None
+
+
+def _added(
+    work: Work, connection: Connection, bound: BoundTable, changes: Sequence[Change]
+) -> dict[Key, tuple[Increment, ...]]:
+    """What the rows that get a pseudonym add to the accumulators: they leave the active base.
+
+    A row that has nothing to be replaced by a pseudonym could not be told from one that was
+    counted: it is counted when it leaves the table.
+    """
+    leaving = [
+        Tree(TreeRow(bound.name, bound.table, item.key, item.row))
+        for item, transition, values in changes
+        if transition is Transition.pseudonymise
+        and counted_before(bound.table, {**item.row, **values})
+    ]
+    return work.counting.of_trees(connection, bound, leaving)
 
 
 def _pseudonymised(work: Work, bound: BoundTable, item: Judged) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from retention.catalogue.model import TableName
 from retention.errors import ConfigurationError, RetentionError, RunFailed, SourceError, StoreError
 from retention.execution.archive_stage import archive_table
 from retention.execution.chunks import Status
+from retention.execution.counting import redeclared
 from retention.execution.delete_stage import delete_table
 from retention.execution.expiry_stage import expire_archive
 from retention.execution.guards import (
@@ -103,6 +104,8 @@ def unfit(installation: Installation) -> dict[TableName, str]:
             for finding in findings
             if finding.table is None and finding.severity == "error"
         }
+    for table, reason in redeclared(installation).items():
+        stopped |= dict.fromkeys(installation.catalogue.tree_of(table), reason)
     return stopped
 
 

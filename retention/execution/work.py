@@ -11,6 +11,7 @@ from retention import merkle
 from retention.catalogue.model import TableName
 from retention.encoding import encode
 from retention.errors import RetentionError
+from retention.execution.counting import Counting
 from retention.execution.journal import Journal
 from retention.holds import HeldRows, held_rows
 from retention.installation import Installation
@@ -40,6 +41,7 @@ class Work:
     """Called after each chunk with the stage, the table and the rows done in it."""
     pause: Callable[[float], None] = time.sleep
     _bound: dict[TableName, Candidates] = field(default_factory=dict)
+    _counting: Counting | None = None
 
     @property
     def as_of(self) -> date:
@@ -55,6 +57,13 @@ class Work:
             bound = self.installation.binder(self.as_of).bind(name)
             self._bound[name] = candidates(bound, self.as_of, self.installation.sources)
         return self._bound[name]
+
+    @property
+    def counting(self) -> Counting:
+        """What works out what leaving rows add to the accumulators."""
+        if self._counting is None:
+            self._counting = Counting(self.installation)
+        return self._counting
 
     def held(self) -> HeldRows:
         """Who is held now: asked anew for each chunk, since a hold can come at any time."""

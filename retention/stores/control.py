@@ -1,6 +1,7 @@
-"""The control store: runs, plans, the journal of chunks, the ledger, the lease, accumulators.
+"""The control store: runs, plans, journal, ledger, lease, accumulators, releases, privacy budget.
 
-No personal data: counts, dates and opaque ids; key ranges and intents are sealed.
+No personal data: counts, dates and opaque ids; key ranges, intents and what a release did not
+show of its cells are sealed.
 """
 
 from __future__ import annotations
@@ -135,4 +136,45 @@ accumulators = Table(
     Column("cell", String(500), primary_key=True),
     Column("rows", BigInteger, nullable=False),
     Column("sums", JSON, nullable=False),
+    Column("persons", BigInteger, nullable=False, server_default="0"),
+    Column("largest_rows", BigInteger),
+    Column("largest", JSON),
+    Column("shape", TOKEN),
+)
+
+releases = Table(
+    "control_releases",
+    metadata,
+    Column("release", NAME, primary_key=True),
+    Column("month", String(7), primary_key=True),
+    Column("digest", TOKEN, primary_key=True),
+    Column("manifest", TOKEN, nullable=False),
+    Column("status", String(20), nullable=False),
+    Column("as_of", Date, nullable=False),
+    Column("built_at", UtcDateTime, nullable=False),
+    Column("audited_at", UtcDateTime),
+    Column("passed", Boolean),
+    Column("figures", JSON, nullable=False),
+    Column("revision", Integer),
+    Column("published_at", UtcDateTime),
+    Column("published_manifest", TOKEN),
+    Column("state", LargeBinary),
+    UniqueConstraint("release", "month", "revision", name="control_releases_revision"),
+    CheckConstraint(
+        "status IN ('quarantined', 'audited', 'publishing', 'published', 'withdrawn')",
+        name="control_releases_status",
+    ),
+)
+
+privacy_budget = Table(
+    "control_privacy_budget",
+    metadata,
+    Column("spend_id", NAME, primary_key=True),
+    Column("release", NAME, nullable=False),
+    Column("cube", NAME, nullable=False),
+    Column("month", String(7), nullable=False),
+    Column("period", String(20), nullable=False),
+    Column("epsilon", Float, nullable=False),
+    Column("delta", Float, nullable=False),
+    Column("spent_at", UtcDateTime, nullable=False),
 )

@@ -277,6 +277,12 @@ def catalogue(crm_at: dict[str, Any], web_at: dict[str, Any]) -> dict[str, Any]:
                                 "cleared_as": "",
                             },
                         ),
+                        "accumulators": {
+                            "traffic": {
+                                "by": [{"column": "connected_on", "by": "month"}],
+                                "subject": ["account_id", "ip"],
+                            }
+                        },
                     },
                 },
             },

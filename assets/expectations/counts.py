@@ -5,13 +5,13 @@ person is in the frame, so none can be in a result. Great Expectations takes sec
 import, so it is imported where it is used.
 """
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
 
 import dagster as dg
+
+from assets.expectations.batches import batch_of
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def _met(checks: Sequence[Check]) -> dict[tuple[int, Expected], bool]:
         for number, check in enumerate(checks)
         for name, count in check.counts.items()
     }
-    batch = _batches().get_batch({"dataframe": pd.DataFrame([line])})
+    batch = batch_of("counts", pd.DataFrame([line]))
     result = batch.validate(suite, result_format="BOOLEAN_ONLY")
     found = {item.expectation_config.meta["place"]: bool(item.success) for item in result.results}
     return {key: found[place] for place, key in enumerate(places)}
@@ -115,25 +115,3 @@ def _expectation(gx: Any, prefix: str, item: Expected, meta: Mapping[str, int]) 
     return gx.expectations.ExpectColumnValuesToBeBetween(
         column=prefix + item.count, min_value=0, max_value=0, meta=dict(meta)
     )
-
-
-@cache
-def _batches() -> Any:
-    """An ephemeral context: nothing is written, sent or shown by it."""
-    import great_expectations as gx  # noqa: PLC0415
-    from great_expectations.data_context.types.base import (  # noqa: PLC0415
-        DataContextConfig,
-        InMemoryStoreBackendDefaults,
-    )
-
-    logging.getLogger("great_expectations").setLevel(logging.ERROR)
-    context = gx.get_context(
-        mode="ephemeral",
-        project_config=DataContextConfig(
-            store_backend_defaults=InMemoryStoreBackendDefaults(init_temp_docs_sites=False),
-            progress_bars={"globally": False, "metric_calculations": False},
-            analytics_enabled=False,
-        ),
-    )
-    asset = context.data_sources.add_pandas("counts").add_dataframe_asset("counts")
-    return asset.add_batch_definition_whole_dataframe("counts")
