@@ -124,7 +124,11 @@ class CategoryAxis:
 
     def branch(self, label: Ints, place: Ints) -> Ints:
         below = np.maximum(self._level_of[label] - 1, 0)
-        return np.asarray(np.array(self.levels)[below, place])
+        return np.asarray(self._all_levels[below, place])
+
+    @cached_property
+    def _all_levels(self) -> Ints:
+        return np.array(self.levels)
 
     @cached_property
     def _losses(self) -> Floats:

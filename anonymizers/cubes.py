@@ -64,9 +64,7 @@ class CubeShape:
             raise CubeError("a cube needs a dimension")
         if len(set(names)) < len(names):
             raise CubeError("a cube names a dimension or a measure twice")
-        if wrong := sorted(
-            name for name in names if name in reserved or name.startswith(LARGEST)
-        ):
+        if wrong := sorted(name for name in names if name in reserved or name.startswith(LARGEST)):
             raise CubeError(f"a cube cannot call a dimension or a measure {wrong[0]!r}")
         for margin in self.margins:
             if margin != tuple(name for name in self.dimensions if name in margin):
@@ -291,9 +289,7 @@ def cuboid(part: pd.DataFrame, shape: CubeShape) -> tuple[str, ...]:
     return tuple(name for name in shape.dimensions if first[name] != ALL)
 
 
-def _tightest(
-    merged: list[pd.DataFrame], given: pd.DataFrame, shape: CubeShape
-) -> pd.DataFrame:
+def _tightest(merged: list[pd.DataFrame], given: pd.DataFrame, shape: CubeShape) -> pd.DataFrame:
     """Bounds that hold from several sides: the best of each."""
     keys = list(shape.dimensions)
     margin = merged[0].set_index(keys)

@@ -147,7 +147,7 @@ class _Search:
         rows = self._tuples.rows * (found >= 0)
         levels = self._lattice.nodes[node]
         lost = sum(
-            float(rows @ penalties[level][codes])
+            float((rows * penalties[level][codes]).sum())
             for penalties, level, codes in zip(
                 self._lattice.penalties, levels, self._tuples.codes, strict=True
             )

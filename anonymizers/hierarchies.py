@@ -76,9 +76,7 @@ class Hierarchy:
             labels.append(tuple(index))
             codes.append(np.array([index[row[level]] for row in table], dtype=np.int32))
             codes[-1].setflags(write=False)
-        found = cls(column, names, tuple(labels), tuple(codes))
-        found._check()
-        return found
+        return cls(column, names, tuple(labels), tuple(codes))
 
     @classmethod
     def from_csv(cls, path: Path, column: str, separator: str = ";") -> Self:
@@ -174,7 +172,7 @@ class Hierarchy:
     def __repr__(self) -> str:
         return f"Hierarchy({self.column!r}, levels={self.levels!r}, leaves={self.leaves})"
 
-    def _check(self) -> None:
+    def __post_init__(self) -> None:
         for level in range(1, self.depth):
             below, above = self.codes[level - 1], self.codes[level]
             parent = np.empty(len(self.labels[level - 1]), dtype=np.int32)
@@ -186,13 +184,18 @@ class Hierarchy:
                     f"{self.levels[level - 1]!r} have several labels on level "
                     f"{self.levels[level]!r}"
                 )
-        met: dict[str, tuple[int, bytes]] = {}
+        met: dict[str, tuple[int, int, int]] = {}
         for level, labels in enumerate(self.labels):
-            order = np.argsort(self.codes[level], kind="stable")
-            ends = np.cumsum(np.bincount(self.codes[level], minlength=len(labels)))
-            for label, covered in zip(labels, np.split(order, ends[:-1]), strict=True):
-                first, leaves = met.setdefault(label, (level, covered.tobytes()))
-                if leaves != covered.tobytes():
+            codes = self.codes[level]
+            counts = np.bincount(codes, minlength=len(labels)).tolist()
+            leaves = np.zeros(len(labels), dtype=np.int64)
+            leaves[codes] = np.arange(len(codes))
+            for number, (label, count, leaf) in enumerate(
+                zip(labels, counts, leaves.tolist(), strict=True)
+            ):
+                first, known, of_first = met.setdefault(label, (level, count, leaf))
+                # Labels are nested: those with one leaf in common and of one size are the same.
+                if first != level and (known != count or codes[of_first] != number):
                     raise HierarchyError(
                         f"{self.column}: the label {label!r} covers other leaves on level "
                         f"{self.levels[level]!r} than on level {self.levels[first]!r}"

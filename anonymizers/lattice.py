@@ -79,7 +79,8 @@ class Lattice:
             rows = np.bincount(
                 tuples.codes[column], weights=tuples.rows, minlength=penalties.shape[1]
             )
-            total += (penalties @ rows / rows.sum())[self.nodes[:, column]]
+            loss = (penalties * rows).sum(axis=1) / rows.sum()
+            total += loss[self.nodes[:, column]]
         # Rounded, so that nodes that lose the same keep their order whatever the machine adds up.
         return np.round(total / len(self.axes), 12)
 

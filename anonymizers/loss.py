@@ -45,7 +45,8 @@ def figures(
     groups = TupleGroups(tuples, found, classes)
     rows, released = int(tuples.rows.sum()), int(groups.rows.sum())
     lost = sum(
-        float(groups.rows @ axis.loss(label)) for axis, label in zip(axes, labels, strict=True)
+        float((groups.rows * axis.loss(label)).sum())
+        for axis, label in zip(axes, labels, strict=True)
     )
     suppressed = rows - released
     squares = int((groups.rows.astype(object) ** 2).sum()) if classes else 0

@@ -128,17 +128,23 @@ class Reader:
     """Somebody who solves for the hidden sums. Hiding more only widens what she must allow.
 
     ``low`` and ``high`` by value column: how far each sum has been shown to range, by a whole
-    table that agrees with everything published.
+    table that agrees with everything published. ``true``: what each is.
     """
 
     def __init__(self, sums: Sums, shape: CubeShape) -> None:
-        self._table = sums.table()
+        from scipy import sparse  # noqa: PLC0415 - slow to import
+
+        self._table = sparse.csr_matrix(sums.table())
         self._values = {
             name: np.array([one.values[name] for one in sums.listed]) for name in shape.values
         }
-        self._unit = {one.support[0]: n for n, one in enumerate(sums.listed) if _is_one(one)}
+        self._unit = np.zeros(sums.unknowns, dtype="int64")
+        for number, one in enumerate(sums.listed):
+            if len(one.support) == 1:
+                self._unit[one.support[0]] = number
         # Beyond two dimensions whole numbers allow less than real ones do.
         self._whole = len(shape.dimensions) > 2
+        self.true = self._values
         self.low = {name: values.copy() for name, values in self._values.items()}
         self.high = {name: values.copy() for name, values in self._values.items()}
 
@@ -147,23 +153,37 @@ class Reader:
 
         What a table shows of the other sums is remembered too.
         """
-        values = self._values[name]
-        open_ = np.array([hidden[self._unit[at]] for at in range(self._table.shape[1])], dtype=bool)
-        known = np.zeros(len(open_))
-        known[~open_] = [values[self._unit[at]] for at in np.flatnonzero(~open_).tolist()]
-        offset = self._table @ known
-        lines = np.flatnonzero(~hidden & self._table[:, open_].any(axis=1))
-        equations, right = self._table[np.ix_(lines, open_)], (values - offset)[lines]
-        goal = self._table[number, open_]
-        for sign in (1.0, -1.0) if goal.any() else ():
-            table = self._extreme(equations, right, sign * goal, name)
-            if table is not None:
-                ranged = offset + self._table[:, open_] @ table
-                self.low[name] = np.minimum(self.low[name], ranged)
-                self.high[name] = np.maximum(self.high[name], ranged)
+        goal = np.asarray(self._table[[number]].todense()).ravel()
+        self._try(hidden, name, [goal, -goal])
         return float(self.low[name][number]), float(self.high[name][number])
 
-    def _extreme(self, equations: Floats, right: Floats, goal: Floats, name: str) -> Floats | None:
+    def scan(self, hidden: NDArray[np.bool_], numbers: Sequence[int], name: str) -> None:
+        """Stretch many sums at once, some up and some down, to see most of what they can be."""
+        draw = np.random.default_rng(len(numbers))
+        chosen = self._table[list(numbers)]
+        for _ in range(_SCANS):
+            weights = draw.uniform(0.5, 1, len(numbers)) * draw.choice([-1, 1], len(numbers))
+            goal = np.asarray(chosen.T @ weights).ravel()
+            self._try(hidden, name, [goal, -goal])
+
+    def _try(self, hidden: NDArray[np.bool_], name: str, goals: Sequence[Floats]) -> None:
+        """Tables that agree with everything published and go as far as they can."""
+        values = self._values[name]
+        open_ = hidden[self._unit]
+        offset = self._table @ np.where(open_, 0.0, values[self._unit])
+        columns = self._table[:, open_]
+        lines = np.flatnonzero(~hidden & (columns.getnnz(axis=1) > 0))
+        equations, right = columns[lines], (values - offset)[lines]
+        for goal in goals:
+            if not goal[open_].any():
+                continue
+            table = self._extreme(equations, right, goal[open_], name)
+            if table is not None:
+                ranged = offset + columns @ table
+                self.low[name] = np.minimum(self.low[name], ranged)
+                self.high[name] = np.maximum(self.high[name], ranged)
+
+    def _extreme(self, equations: Any, right: Floats, goal: Floats, name: str) -> Floats | None:
         """A table of the open unknowns that agrees with what is known and goes as far as it can."""
         from scipy import optimize  # noqa: PLC0415 - slow to import
 
@@ -175,9 +195,7 @@ class Reader:
             goal,
             integrality=np.ones(len(goal)) if whole else None,
             bounds=optimize.Bounds(least, far),
-            constraints=optimize.LinearConstraint(equations, right, right)
-            if len(equations)
-            else None,
+            constraints=optimize.LinearConstraint(equations, right, right) if len(right) else None,
             options={"time_limit": _SECONDS},
         )
         if solved.x is None:
@@ -187,9 +205,7 @@ class Reader:
         return table if agrees else None
 
 
-def _is_one(one: Sum) -> bool:
-    return len(one.support) == 1
-
-
 _SECONDS = 5.0
 """For one answer: a cell of which nothing is proved by then is held to be exposed."""
+_SCANS = 6
+"""Directions in which all sums are stretched before each is looked at by itself."""

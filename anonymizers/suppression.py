@@ -9,9 +9,10 @@ What a reader can still bound is kept wide (``reader``, ``hiding``):
 
 - the rows of a primary cell have at least ``threshold`` possible values, of which the highest is
   ``threshold`` or more: nobody can say that it is small;
-- a value that one person dominates may be ``1 / dominance - 1`` (a quarter) above and below the
-  true one;
-- no other hidden cell is determined.
+- a measure of a primary cell, and any value that one person dominates, may be
+  ``1 / dominance - 1`` (a quarter) above and below the true one;
+- no other hidden cell is determined;
+- where a person can be in several cells, what is hidden of a published sum has a crowd in it.
 
 Zeros are not hidden: a combination that is absent counts nobody, and says so. The reader is
 taken to know it, so that a hidden cell, which is listed, counts somebody. That all of a group

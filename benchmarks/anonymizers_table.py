@@ -87,6 +87,8 @@ def main() -> None:
                 ]
                 print(f"\nanonypyx / local, {what}: {ratios[0]:.0f}, CPU {ratios[1]:.0f}\n")
     _oracle(options)
+    for rows in options.rows:
+        print("\n" + _run([sys.executable, "-m", "benchmarks.anonymizers_risk", sources[rows]]))
 
 
 def _ours(options: argparse.Namespace, case: Case, source: Path) -> dict[str, Any]:
@@ -141,16 +143,9 @@ def _oracle(options: argparse.Namespace) -> None:
                 ]
             )
         )
-        _line(
-            (
-                case.name,
-                "risk.measure",
-                mine.k,
-                worst.distinct,
-                worst.entropy,
-                worst.closeness["equal"],
-            )
-        )
+        entropy, close = f"{worst.entropy:.4f}", f"{worst.closeness['equal']:.6f}"
+        theirs["equal"] = f"{theirs['equal']:.6f}"
+        _line((case.name, "risk.measure", mine.k, worst.distinct, entropy, close))
         _line((case.name, "pycanon", *theirs.values()))
 
 

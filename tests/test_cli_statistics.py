@@ -37,7 +37,6 @@ def built_once(tmp_path_factory: pytest.TempPathFactory) -> Statistics:
 
     made.declare(lower)
     with made.opened() as installation:
-        made.run_day(installation, AS_OF)
         made.release(installation, CUSTOMERS, AS_OF)
         made.audited(installation, made.build(installation, AUDIENCE, AS_OF), passed=False)
     return made
@@ -149,9 +148,7 @@ def test_check_reads_the_declaration_too(statistics: Statistics) -> None:
 
 
 @pytest.fixture
-def launched(
-    built_once: Statistics, monkeypatch: pytest.MonkeyPatch
-) -> list[dict[str, Any]]:
+def launched(built_once: Statistics, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     with built_once.opened() as installation:
         out = tuple(published(installation))
     calls: list[dict[str, Any]] = []

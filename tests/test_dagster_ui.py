@@ -84,7 +84,9 @@ def ask(address: str, query: str) -> Any:
 def test_the_code_location_loads_with_its_jobs_and_groups(address: str) -> None:
     (node,) = ask(address, QUERY)["repositoriesOrError"]["nodes"]
     assert node["location"]["name"] == "retention"
-    assert {"daily_retention", "forecast_retention", "monthly_statistics"} <= {job["name"] for job in node["jobs"]}
+    assert {"daily_retention", "forecast_retention", "monthly_statistics"} <= {
+        job["name"] for job in node["jobs"]
+    }
     assert {item["name"] for item in node["schedules"]} == {
         "every_night",
         "every_sunday",

@@ -19,8 +19,8 @@ from retention.releases import cubes
 from retention.releases.model import CubeDeclaration
 from tests.releases_support import AS_OF, Statistics, make_statistics
 
-PEOPLE = 240
-DAYS = (AS_OF, date(2027, 6, 1), date(2029, 3, 1), date(2033, 1, 2))
+PEOPLE = 120
+DAYS = (AS_OF, date(2029, 3, 1), date(2033, 1, 2))
 """Over which most of the people leave."""
 
 
@@ -86,6 +86,16 @@ def naive_orders(statistics: Statistics, out: set[Any]) -> dict[Any, Any]:
     return {cell: (rows, round(total), len(who)) for cell, (rows, total, who) in found.items()}
 
 
+def assert_margins_add_up(made: pd.DataFrame) -> None:
+    base = made[(made.ordered != "(all)") & (made.order_status != "(all)")]
+    total = made[(made.ordered == "(all)") & (made.order_status == "(all)")].iloc[0]
+    assert (base.rows.sum(), base.amount.sum()) == (total.rows, total.amount)
+    by_year = made[(made.ordered != "(all)") & (made.order_status == "(all)")]
+    assert base.groupby("ordered").amount.sum().to_dict() == dict(
+        zip(by_year.ordered, by_year.amount, strict=True)
+    )
+
+
 def test_the_same_rows_are_counted_on_every_day_whoever_has_left(
     pristine: Statistics, tmp_path: Path
 ) -> None:
@@ -105,9 +115,9 @@ def test_the_same_rows_are_counted_on_every_day_whoever_has_left(
             assert made == {cell: (number, number) for cell, number in wanted.items()}
 
             turnover = released.cubes["turnover"]
-            made = cell_counts(
-                cubes.exact(making, turnover), turnover, "rows", "amount", "subjects"
-            )
+            exact = cubes.exact(making, turnover)
+            made = cell_counts(exact, turnover, "rows", "amount", "subjects")
+            assert_margins_add_up(exact)
             assert made == naive_orders(statistics, out)
 
             assert not {"due", "pseudonymised", "held"} & set(making.left_out["crm.customers"])
@@ -136,13 +146,7 @@ def test_connections_count_once_when_they_are_pseudonymised_and_not_again(
     )  # fmt: skip
     seen = []
     with statistics.opened() as installation:
-        for day in (
-            AS_OF,
-            date(2026, 12, 24),
-            date(2027, 3, 1),
-            date(2027, 9, 1),
-            date(2028, 1, 1),
-        ):
+        for day in (AS_OF, date(2027, 3, 1), date(2028, 1, 1)):
             statistics.run_day(installation, day)
             out = statistics.undecided(installation, "web.connections")
             making = statistics.making(installation, "connection_statistics", day)
@@ -159,22 +163,3 @@ def test_connections_count_once_when_they_are_pseudonymised_and_not_again(
     assert len(left) == len(out)
     assert all(agents == seen[0] for agents in seen)
     assert len(readable) > 0
-
-
-def test_every_table_of_totals_is_the_sum_of_its_cells(
-    pristine: Statistics, tmp_path: Path
-) -> None:
-    statistics = pristine.copied(tmp_path / "d")
-    with statistics.opened() as installation:
-        statistics.run_day(installation, AS_OF)
-        released = statistics.releases(installation).releases["customer_statistics"]
-        making = statistics.making(installation, "customer_statistics", AS_OF)
-        cube = released.cubes["turnover"]
-        made = cubes.exact(making, cube)
-    base = made[(made.ordered != "(all)") & (made.order_status != "(all)")]
-    total = made[(made.ordered == "(all)") & (made.order_status == "(all)")].iloc[0]
-    assert (base.rows.sum(), base.amount.sum()) == (total.rows, total.amount)
-    by_year = made[(made.ordered != "(all)") & (made.order_status == "(all)")]
-    assert base.groupby("ordered").amount.sum().to_dict() == dict(
-        zip(by_year.ordered, by_year.amount, strict=True)
-    )

@@ -18,7 +18,7 @@ from retention import ledger
 from retention.errors import ConfigurationError, LeaseHeld, RetentionError, SourceError
 from retention.execution.run import acquire_lease
 from retention.installation import Installation
-from retention.releases import building, publishing, settling
+from retention.releases import publishing, quarantine, settling
 from retention.releases import records as store
 from retention.releases.auditing import Auditor, audit, checks_of, record_audit, run_check
 from retention.releases.building import find_built
@@ -393,7 +393,7 @@ def test_a_crash_in_the_midst_of_building_leaves_no_half_release(
         raise Crash
 
     with monkeypatch.context() as patch:
-        patch.setattr(building.store, "insert", dying)
+        patch.setattr(quarantine.store, "insert", dying)
         with pytest.raises(Crash):
             statistics.build(installation, AUDIENCE, AS_OF)
     with pytest.raises(ConfigurationError, match="is not in quarantine"):

@@ -322,10 +322,15 @@ def test_the_schedule_asks_for_the_month_it_was_due_for(defs: dg.Definitions) ->
     assert request.run_config == run_config(date(2026, 12, 1))
 
 
-@pytest.mark.parametrize("name", ["accumulators", "data_docs"])
-def test_a_release_cannot_take_a_name_that_is_taken(copy: StatisticsDemo, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [("accumulators", "the name is taken"), ("data_docs", "the folder of that name holds other")],
+)
+def test_a_release_cannot_take_a_name_that_is_taken(
+    copy: StatisticsDemo, name: str, why: str
+) -> None:
     copy.declare(DECLARATION.replace("  people:", f"  {name}:"))
-    with pytest.raises(ConfigurationError, match=f"releases.{name}: the name is taken"):
+    with pytest.raises(ConfigurationError, match=f"releases.{name}: {why}"):
         build_defs(copy.config, environment={})
 
 

@@ -95,6 +95,8 @@ def shown(value: Any) -> str:
         return f"{value:,}"
     if isinstance(value, str):
         return value
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} to {shown(unit)}" for name, unit in value.items()) or "none"
     return ", ".join(map(shown, value)) or "none"
 
 

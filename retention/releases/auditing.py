@@ -173,11 +173,10 @@ def record_audit(
         for result in results
         for name, value in result.figures.items()
     }
-    if record.status is Status.published and passed:
-        return True  # what readers have says when it passed, and with which figures
-    values = {"passed": passed, "audited_at": now}
+    values: dict[str, object] = {"passed": passed}
     if record.status is not Status.published:
-        values |= {"status": Status.audited, "figures": figures}
+        # What readers have already says when it passed, and with which figures: that stays.
+        values |= {"status": Status.audited, "audited_at": now, "figures": figures}
     with writing(installation.stores.control) as connection:
         store.change(connection, built.release, built.month, built.digest, **values)
     return passed

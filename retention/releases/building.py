@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 from retention.catalogue.model import TableName
-from retention.errors import ConfigurationError, SourceError, StoreError
+from retention.errors import ConfigurationError, SourceError
 from retention.execution.guards import check_day
 from retention.execution.run import acquire_lease, unfit
 from retention.execution.work import Clock
 from retention.installation import Installation
 from retention.lease import Lease
 from retention.releases import records as store
-from retention.releases.built import DICTIONARY, MANIFEST, Built, Figure, Record, Status
-from retention.releases.describing import dictionary, manifest, part_meaning
+from retention.releases.built import Built
+from retention.releases.describing import Part
+from retention.releases.earlier import drawn_before, published_before
 from retention.releases.errors import EmptyRelease
-from retention.releases.files import (
-    SUFFIX,
-    digest_of,
-    json_bytes,
-    parquet_bytes,
-    parquet_frame,
-    read_folder,
-    remove_folder,
-    sha256,
-    write_folder,
-)
+from retention.releases.files import parquet_frame
 from retention.releases.model import (
     CubeDeclaration,
     DifferentialPrivacy,
@@ -39,13 +28,15 @@ from retention.releases.model import (
     Threshold,
 )
 from retention.releases.parts import Made, Making, Progress
+from retention.releases.quarantine import (
+    declaration_folder,
+    find_built,
+    put_into_quarantine,
+    statistics_of,
+)
 from retention.releases.settling import settle
-from retention.settings import Statistics
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-Part = CubeDeclaration | MicrodataDeclaration
+__all__ = ["build", "declaration_folder", "find_built", "leased", "statistics_of"]
 
 
 def build(
@@ -90,45 +81,7 @@ def build(
         made = {
             part_name: _make(making, part_name, part, clock) for part_name, part in release.parts
         }
-        return _quarantined(making, release, made, clock)
-
-
-def find_built(
-    installation: Installation, name: str, month: str, digest: str | None = None
-) -> Built:
-    """The release in quarantine with that digest; without one, the newest of the month.
-
-    Raises:
-        ConfigurationError: there is none, or its bytes are not those of its digest any more.
-    """
-    found = [record for record in store.records(installation, name) if record.month == month]
-    if digest is not None:
-        found = [record for record in found if record.digest == digest]
-    for record in sorted(found, key=lambda item: item.built_at, reverse=True):
-        built = _built(installation, record)
-        if built.folder.is_dir():
-            if digest_of(read_folder(built.folder)) != record.digest:
-                raise ConfigurationError(
-                    f"{name} of {month}: the files in quarantine were changed; build it again"
-                )
-            return built
-    raise ConfigurationError(f"{name} of {month} is not in quarantine: build it first")
-
-
-def statistics_of(installation: Installation) -> Statistics:
-    """The settings of statistics.
-
-    Raises:
-        ConfigurationError: there are none.
-    """
-    if installation.settings.statistics is None:
-        raise ConfigurationError("the settings name no 'statistics': there is nothing to release")
-    return installation.settings.statistics
-
-
-def declaration_folder(installation: Installation) -> Path:
-    """Where files that the declaration names are looked for."""
-    return installation.settings.path(statistics_of(installation).declaration).parent
+        return put_into_quarantine(making, release, made, clock())
 
 
 @contextmanager
@@ -184,7 +137,8 @@ def _make(making: Making, name: str, part: Part, clock: Clock) -> Made:
     if isinstance(part, MicrodataDeclaration):
         from retention.releases.microdata import recoded  # noqa: PLC0415 - imports pandas
 
-        made = recoded(making, part)
+        history = [parquet_frame(kept.shown, name) for kept in published_before(making, name, part)]
+        made = recoded(making, part, history)
     else:
         made = _cube(making, name, part, part.protection, clock)
     published = made.figures.get("cells_published", len(made.frame))
@@ -207,153 +161,8 @@ def _cube(
     from retention.releases.noisy import noisy  # noqa: PLC0415
 
     if isinstance(protection, Threshold):
-        history = [
-            parquet_frame(kept.state, name) for kept in _published_before(making, name, cube)
-        ]
+        history = [parquet_frame(kept.state, name) for kept in published_before(making, name, cube)]
         return thresholded(making, cube, protection, history)
     return noisy(
-        making, name, cube, protection, _drawn_before(making, name, cube, protection), clock=clock
+        making, name, cube, protection, drawn_before(making, name, cube, protection), clock=clock
     )
-
-
-def _published_before(making: Making, name: str, part: Part) -> list[store.Kept]:
-    """What earlier releases have told of a part, oldest first.
-
-    Raises:
-        ConfigurationError: it was declared otherwise: the two could not be compared.
-    """
-    found = []
-    for record in store.once_public(making.installation, making.release):
-        kept = store.kept(making.installation, record).get(name)
-        if kept is None:
-            continue
-        if kept.meaning != part_meaning(part, making.folder):
-            raise ConfigurationError(
-                f"{making.release}: '{name}' was published with other columns, margins or "
-                "protection before, so that the two cannot be compared; give the changed one "
-                "another name"
-            )
-        found.append(kept)
-    return found
-
-
-def _drawn_before(
-    making: Making, name: str, cube: CubeDeclaration, protection: DifferentialPrivacy
-) -> pd.DataFrame | None:
-    """The noisy cells that stay as they are: drawn for an earlier release, or for this month's.
-
-    What waits in quarantine counts as drawn, too: a second draw would cost budget for nothing.
-    """
-    wanted = part_meaning(cube, making.folder)
-    _published_before(making, name, cube)  # refuses what was published otherwise
-    public = store.once_public(making.installation, making.release)
-    waiting = [
-        record
-        for record in store.records(making.installation, making.release)
-        if record.published_at is None
-    ]
-    for record in [*reversed(waiting), *reversed(public)]:
-        if protection.period is None and record.month != making.month:
-            continue
-        kept = store.kept(making.installation, record).get(name)
-        if kept is not None and kept.meaning == wanted:
-            return parquet_frame(kept.shown, name)
-    return None
-
-
-def _quarantined(making: Making, release: Release, made: Mapping[str, Made], clock: Clock) -> Built:
-    shown = {
-        name + SUFFIX: parquet_bytes(made[name].frame, _decimals(part))
-        for name, part in release.parts
-    }
-    files = {**shown, DICTIONARY: json_bytes(dictionary(making.release, release, making.folder))}
-    digest = digest_of(files)
-    figures = {name: item.figures for name, item in made.items()}
-    described = manifest(
-        making.installation,
-        making.release,
-        release,
-        month=making.month,
-        as_of=making.as_of,
-        digest=digest,
-        files=files,
-        figures=figures,
-        left_out=making.left_out,
-    )
-    files[MANIFEST] = json_bytes(described)
-    kept = {
-        name: store.Kept(
-            part_meaning(part, making.folder), _state(made[name]), shown[name + SUFFIX]
-        )
-        for name, part in release.parts
-    }
-    record = Record(
-        making.release, making.month, digest, None, Status.quarantined, making.as_of, clock(),
-        None, None, _flat(figures), None,
-    )  # fmt: skip
-    known = store.find(making.installation, making.release, making.month, digest)
-    if known is None or not _is_whole(making.installation, known):
-        folder = _built(making.installation, record).folder
-        remove_folder(folder)
-        write_folder(folder, files, secret=True)
-        store.insert(making.installation, record, sha256(files[MANIFEST]), kept)
-    _prune(making, digest)
-    return _built(making.installation, known or record)
-
-
-def _is_whole(installation: Installation, record: Record) -> bool:
-    """Whether the very bytes of a build are in quarantine, its manifest included."""
-    try:
-        files = read_folder(_built(installation, record).folder)
-    except StoreError:
-        return False
-    manifest_wanted = store.manifest_digests(installation, record)[0]
-    return digest_of(files) == record.digest and sha256(files.get(MANIFEST, b"")) == manifest_wanted
-
-
-def _state(made: Made) -> bytes:
-    return b"" if made.state is None else parquet_bytes(made.state, {})
-
-
-def _decimals(part: Part) -> dict[str, int]:
-    if isinstance(part, MicrodataDeclaration):
-        return {}
-    exponents = {item.name: item.round.normalize().as_tuple().exponent for item in part.measures}
-    return {name: -int(power) for name, power in exponents.items() if int(power) < 0}
-
-
-def _flat(figures: Mapping[str, Mapping[str, Figure]]) -> dict[str, Figure]:
-    return {
-        f"{part}.{name}": value for part, found in figures.items() for name, value in found.items()
-    }
-
-
-def _built(installation: Installation, record: Record) -> Built:
-    quarantine = installation.settings.path(statistics_of(installation).quarantine)
-    folder = quarantine / record.release / record.month / record.digest
-    names: Sequence[str] = ()
-    if folder.is_dir():
-        names = sorted(path.name for path in folder.iterdir() if path.suffix == SUFFIX)
-    return Built(
-        record.release,
-        record.month,
-        record.as_of,
-        record.digest,
-        folder,
-        tuple(names),
-        record.figures,
-    )
-
-
-def _prune(making: Making, digest: str) -> None:
-    """Builds that another one has taken the place of are dropped, published copies kept."""
-    installation = making.installation
-    old = [
-        record
-        for record in store.records(installation, making.release)
-        if record.digest != digest or record.month != making.month
-    ]
-    for record in old:
-        if not (record.month == making.month and record.status is Status.published):
-            remove_folder(_built(installation, record).folder)
-    store.forget(installation, [record for record in old if record.published_at is None])

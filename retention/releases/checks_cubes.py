@@ -14,6 +14,7 @@ from retention.releases.auditor import Auditor
 from retention.releases.budget import spent, spent_on
 from retention.releases.built import Figure
 from retention.releases.checks_plain import Outcome
+from retention.releases.microdata import few_differ
 from retention.releases.model import CubeDeclaration, DifferentialPrivacy
 
 
@@ -71,7 +72,10 @@ def no_differencing(auditor: Auditor) -> Outcome:
     for name, part in auditor.microdata:
         for _, previous in auditor.published_before(name):
             compared += 1
-            found += _few_rows_differ(auditor.frames[name], previous, part.models.k)
+            if few_differ(auditor.frames[name], previous, part.models.k):
+                figures: dict[str, Figure] = {"file": name, "k": part.models.k}
+                problem = "fewer than k rows came or went since a release before"
+                found.append(Finding("no_differencing", problem, figures))
     return found, {"releases_compared": compared}
 
 
@@ -92,21 +96,6 @@ def _drawn_again(
     if changed:
         figures: dict[str, Figure] = {"cells": changed, "period": protection.period or "month"}
         yield Finding("no_differencing", "noisy cells differ from those published before", figures)
-
-
-def _few_rows_differ(current: pd.DataFrame, previous: pd.DataFrame, k: int) -> Iterator[Finding]:
-    """Rows that came or went are none, or at least ``k``."""
-    names = list(current.columns)
-    now, then = current.value_counts(names), previous.value_counts(names)
-    change = now.sub(then, fill_value=0)
-    for what, number in (
-        ("came", int(change[change > 0].sum())),
-        ("went", int(-change[change < 0].sum())),
-    ):
-        if 0 < number < k:
-            yield Finding(
-                "no_differencing", f"fewer than k rows {what} since a release before", {"k": k}
-            )
 
 
 def utility_is_sufficient(auditor: Auditor) -> Outcome:

@@ -145,7 +145,8 @@ def no_source_value(auditor: Auditor) -> Outcome:
         if isinstance(part, CubeDeclaration):
             frame = _small_counts_aside(frame)
         found += leaks.source_identifiers(frame, streamed(), auditor.closed(name))
-    return found, {"values_looked_for": seen}
+    # in powers of ten: how many there are exactly would change with a single person
+    return found, {"values_looked_for": 10 ** (len(str(seen)) - 1) if seen else 0}
 
 
 def _small_counts_aside(frame: pd.DataFrame) -> pd.DataFrame:

@@ -129,9 +129,10 @@ def thresholded(
             cells, shape, history, protection.threshold, dominance=protection.dominance
         )
     except Unprotectable:
+        told = "what earlier releases have told" if history else "what it would tell itself"
         raise RetentionError(
-            f"{making.release}: earlier releases have told too much for another one of this "
-            "cube; give it coarser dimensions under another name"
+            f"{making.release}: a cube of {cube.table} cannot be protected, given {told}; give it "
+            "coarser dimensions or fewer margins, under another name if it was published before"
         ) from None
     except CubeError as error:
         raise RetentionError(f"{making.release}: {error}") from None

@@ -34,6 +34,9 @@ FORMAT = 1
 ALL, MISSING = "(all)", "(missing)"
 """As ``anonymizers.cubes`` has them, which is slow to import."""
 
+NOT_TOLD = ("cells_held_back", "repeated")
+"""Figures that would tell readers that a few persons have come or gone."""
+
 _LONGEST_VOCABULARY = 200
 
 _COUNTS = (
@@ -196,7 +199,10 @@ def manifest(
         "catalogue": installation.catalogue_digest(),
         "program": program_version(),
         "privacy": {part_name: _privacy(part) for part_name, part in release.parts},
-        "figures": {part: dict(found) for part, found in figures.items()},
+        "figures": {
+            part: {name: value for name, value in found.items() if name not in NOT_TOLD}
+            for part, found in figures.items()
+        },
         "left_out": _coarse(release, left_out),
     }
 

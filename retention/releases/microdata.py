@@ -126,8 +126,13 @@ def _hierarchy(column: ReleaseColumn, paths: dict[str, tuple[str, ...]]) -> Hier
         raise RetentionError(str(error)) from None
 
 
-def recoded(making: Making, declared: MicrodataDeclaration) -> Made:
+def recoded(
+    making: Making, declared: MicrodataDeclaration, history: Sequence[pd.DataFrame] = ()
+) -> Made:
     """The release: suppressed rows are absent, rows are in the order of their values.
+
+    ``history`` has the files of earlier published releases, oldest first. Where fewer than k
+    rows have come or gone since one of them, the last one is repeated, which tells nothing new.
 
     Raises:
         EmptyRelease: there is no active row. RetentionError: no recoding satisfies the models.
@@ -145,13 +150,25 @@ def recoded(making: Making, declared: MicrodataDeclaration) -> Made:
     report = recoding.report_
     names = [item.name for item in declared.columns]
     shown = release[names].astype("str").sort_values(names, kind="stable", ignore_index=True)
+    repeated = any(few_differ(shown, before, declared.models.k) for before in history)
+    if repeated:
+        shown = history[-1]
     figures: dict[str, Figure] = {
         "rows": len(shown),
+        "repeated": int(repeated),
         "classes": report.classes,
         "suppressed_share": coarse_share(report.suppressed, report.rows, declared.models.k),
         "ncp": round(float(report.ncp), 4),
     }
     return Made(shown, figures)
+
+
+def few_differ(current: pd.DataFrame, previous: pd.DataFrame, k: int) -> bool:
+    """Whether the rows that came since ``previous``, or those that went, are a few: below k."""
+    names = list(current.columns)
+    change = current.value_counts(names).sub(previous.value_counts(names), fill_value=0)
+    came, went = int(change[change > 0].sum()), int(-change[change < 0].sum())
+    return 0 < came < k or 0 < went < k
 
 
 def _with_nulls(rows: pd.DataFrame, declared: MicrodataDeclaration) -> pd.DataFrame:

@@ -247,6 +247,8 @@ class Releases(StrictModel):
     def _of_something(self) -> Releases:
         if not self.releases:
             raise Misplaced(("releases",), "no release is declared")
+        if "data_docs" in self.releases:
+            raise Misplaced(("releases", "data_docs"), "the folder of that name holds other pages")
         return self
 
 

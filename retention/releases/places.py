@@ -15,6 +15,9 @@ from retention.releases.files import remove_folder, sync
 
 VERSIONS = ".versions"
 
+PAGES = "data_docs"
+"""Beside the releases: the pages that show how their audits came out."""
+
 
 def release_folder(installation: Installation, name: str) -> Path:
     """The folder of a release's months."""

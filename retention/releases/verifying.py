@@ -18,7 +18,7 @@ from retention.releases.built import MANIFEST, Built, Record, Status
 from retention.releases.describing import release_digest
 from retention.releases.files import SUFFIX, digest_of, read_folder, sha256
 from retention.releases.model import Releases
-from retention.releases.places import VERSIONS, is_in_place, version_folder
+from retention.releases.places import PAGES, VERSIONS, is_in_place, version_folder
 from retention.releases.settling import PUBLISH, ledger_name
 from retention.stores import control
 from retention.stores.open import reading
@@ -129,6 +129,8 @@ def _strangers(installation: Installation) -> Iterator[Finding]:
         if record.status in (Status.published, Status.publishing):
             known.setdefault(record.release, set()).update((record.month, VERSIONS))
     for release in sorted(folder.iterdir()):
+        if release.name == PAGES:
+            continue
         if release.name not in known:
             yield Finding("verify", f"{release.name} was never published", {})
             continue

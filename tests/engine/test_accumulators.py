@@ -83,27 +83,19 @@ def test_persons_whose_rows_leave_one_by_one_are_at_least_as_many_as_in_any_chun
     assert found[1] == (3, 1, 3, {"amount": "70"}, {"amount": "70"})
 
 
-def test_a_row_that_is_pseudonymised_has_left_and_is_not_counted_again(either: Small) -> None:
-    either.run(AS_OF)
-    counted = cells(either, "traffic")
-    assert sum(cell["rows"] for cell in counted.values()) == 2  # one pseudonymised, one disposed of
-    assert TO_PSEUDONYMISE in either.ids("web.connections")
-    either.run(AS_OF + timedelta(days=400))
-    assert TO_PSEUDONYMISE not in either.ids("web.connections")
-    again = cells(either, "traffic")
-    assert sum(cell["rows"] for cell in again.values()) == 3  # the fresh one, by now
-
-
-def test_a_row_without_anything_to_make_a_pseudonym_of_is_counted_when_it_leaves(
-    small: Small,
-) -> None:
-    bare = connection(77, None, AS_OF - timedelta(days=240)) | {"ip": None}
-    small.insert("web.connections", bare)
+def test_a_row_that_is_pseudonymised_has_left_and_is_not_counted_again(small: Small) -> None:
+    """But one that has nothing to make a pseudonym of is counted when it leaves the table."""
+    small.insert(
+        "web.connections", connection(77, None, AS_OF - timedelta(days=240)) | {"ip": None}
+    )
     small.run(AS_OF)
-    assert sum(cell["rows"] for cell in cells(small, "traffic").values()) == 2
-    small.run(AS_OF + timedelta(days=200))
-    assert 77 not in small.ids("web.connections")
-    assert sum(cell["rows"] for cell in cells(small, "traffic").values()) == 4
+    counted = cells(small, "traffic")
+    assert sum(cell["rows"] for cell in counted.values()) == 2  # one pseudonymised, one disposed of
+    assert {77, TO_PSEUDONYMISE} <= small.ids("web.connections")
+    small.run(AS_OF + timedelta(days=400))
+    assert small.ids("web.connections") == set()
+    again = cells(small, "traffic")
+    assert sum(cell["rows"] for cell in again.values()) == 4  # the fresh one and 77, by now
 
 
 def test_an_accumulator_declared_otherwise_stops_its_tree_and_only_that(small: Small) -> None:
@@ -119,14 +111,11 @@ def test_an_accumulator_declared_otherwise_stops_its_tree_and_only_that(small: S
         small.run(AS_OF + timedelta(days=900))
     assert len(small.ids("crm.customers")) == before
     assert 78 not in small.ids("web.connections")
-    tables["orders"]["accumulators"] = {
-        "turnover_by_month": tables["orders"]["accumulators"].pop("turnover")
-    }
+    orders = tables["orders"]
+    orders["accumulators"] = {"turnover_by_month": orders["accumulators"]["turnover"]}
     small.write_documents()
-    small.run(AS_OF + timedelta(days=901))
-    assert len(small.ids("crm.customers")) < before
-    assert cells(small, "turnover_by_month")
-    assert cells(small, "turnover")["2020",]["rows"] == 3
+    with small.opened() as installation:
+        assert redeclared(installation) == {}
 
 
 # --- what older releases of this program have written ---------------------------------------
@@ -220,17 +209,17 @@ def statistics(small: Small) -> Path:
     return path
 
 
-def test_a_cube_counts_the_same_before_and_after_rows_have_left(either: Small) -> None:
-    path = statistics(either)
-    every = either.rows("crm.orders")
+def test_a_cube_counts_the_same_before_and_after_rows_have_left(server: Small) -> None:
+    path = statistics(server)
+    every = server.rows("crm.orders")
 
     def released() -> dict[str, tuple[int, int]]:
-        with either.opened() as installation:
+        with server.opened() as installation:
             cube = read_releases(path, installation.catalogue).releases["small"].cubes["orders"]
-            made = cubes.exact(Making(installation, either.home, "small", "2026-11", AS_OF), cube)
+            made = cubes.exact(Making(installation, server.home, "small", "2026-11", AS_OF), cube)
         return {row.year: (int(row.rows), int(row.amount)) for row in made.itertuples()}
 
-    either.run(AS_OF)
+    server.run(AS_OF)
     # whose owner is in review (order 8) is neither active nor gone
     kept = [row for row in every if row["order_id"] != 8]
     wanted: dict[str, list[int]] = {}
@@ -240,7 +229,7 @@ def test_a_cube_counts_the_same_before_and_after_rows_have_left(either: Small) -
             cell[0] += 1
             cell[1] += row["amount"]
     assert released() == {label: tuple(cell) for label, cell in wanted.items()}
-    assert len(either.rows("crm.orders")) < len(every)
+    assert len(server.rows("crm.orders")) < len(every)
 
 
 def test_an_accumulator_that_cannot_give_a_cube_is_refused(small: Small) -> None:
