@@ -149,7 +149,10 @@ def _asked(
         if name == ROWS:
             yield name, _Small(wanted.threshold) if primary[number] else _Open()
         if wanted.dominated[name][number] or (primary[number] and name != ROWS):
-            yield name, _Room(wanted.room, float(reader.true[name][number]))
+            true = float(reader.true[name][number])
+            # Rows are whole, and a cell that is listed has one: nobody can be told to have 0.75.
+            most = int(abs(true) * wanted.room) if name == ROWS else abs(true) * wanted.room
+            yield name, _Room(most, true)
 
 
 class _Enough:
@@ -175,15 +178,14 @@ class _Small(_Enough):
 
 @dataclass(frozen=True)
 class _Room(_Enough):
-    """From ``room`` below the true value to as much above it; a sum of nothing asks nothing."""
+    """From ``most`` below the true value to as much above it; a sum of nothing asks nothing."""
 
-    room: float
+    most: float
     true: float
 
     def __call__(self, low: float, high: float) -> bool:
-        most = abs(self.true) * self.room
         near = _NEAR * max(1.0, abs(self.true))
-        return low <= self.true - most + near and high >= self.true + most - near
+        return low <= self.true - self.most + near and high >= self.true + self.most - near
 
 
 def _around(exposed: int, hidden: Mask, table: Mask, free: Mask) -> NDArray[np.int64]:

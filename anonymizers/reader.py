@@ -128,7 +128,8 @@ class Reader:
     """Somebody who solves for the hidden sums. Hiding more only widens what she must allow.
 
     ``low`` and ``high`` by value column: how far each sum has been shown to range, by a whole
-    table that agrees with everything published. ``true``: what each is.
+    table that agrees with everything published. ``true``: what each is;
+    ``listed``: how many base cells, of which each counts somebody.
     """
 
     def __init__(self, sums: Sums, shape: CubeShape) -> None:
@@ -145,6 +146,7 @@ class Reader:
         # Beyond two dimensions whole numbers allow less than real ones do.
         self._whole = len(shape.dimensions) > 2
         self.true = self._values
+        self.listed = self._table.getnnz(axis=1)
         self.low = {name: values.copy() for name, values in self._values.items()}
         self.high = {name: values.copy() for name, values in self._values.items()}
 

@@ -39,6 +39,15 @@ AS_OF = date(2026, 11, 24)
 
 
 _TICKS = itertools.count()
+_READ: dict[tuple[str, ...], Any] = {}
+
+
+def _once(read: Callable[[Path], Any], path: Path, *more: Path) -> Any:
+    """A document read, once for all copies that are alike: YAML is slow to read."""
+    key = (read.__qualname__, *(item.read_text(encoding="utf-8") for item in (path, *more)))
+    if key not in _READ:
+        _READ[key] = read(path)
+    return _READ[key]
 
 
 def clock_on(day: date) -> Callable[[], datetime]:
@@ -65,8 +74,8 @@ class Statistics:
         if not (self.folder / "stores" / "control.sqlite").exists():
             open_installation(self.config, {}).close()
         settings = read_settings(self.config, {})
-        policy = read_policy(settings.path(settings.policy))
-        catalogue = read_catalogue(settings.path(settings.catalogue))
+        policy = _once(read_policy, settings.path(settings.policy))
+        catalogue = _once(read_catalogue, settings.path(settings.catalogue))
         stores = open_stores(settings)
         sources = Sources(catalogue, zone(policy.time_zone), settings.address)
         keyring = Keyring(read_master_key(settings), stores.keys)
@@ -135,9 +144,12 @@ class Statistics:
     # --- releases ----------------------------------------------------------------------
 
     def releases(self, installation: Installation) -> Releases:
-        found = declared_releases(installation)
-        assert found is not None
-        return found
+        def read(_: Path) -> Releases:
+            found = declared_releases(installation)
+            assert found is not None
+            return found
+
+        return _once(read, self.folder / "statistics.yaml", self.folder / "catalogue.yaml")
 
     def making(self, installation: Installation, release: str, day: date) -> Making:
         folder = declaration_folder(installation)

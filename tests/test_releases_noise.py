@@ -194,6 +194,48 @@ def test_one_person_adds_so_many_rows_and_no_more(
     assert int(october.rows.iloc[0]) == 2 + 10
 
 
+def test_persons_who_have_left_count_once_in_a_cube_of_persons(statistics: Statistics) -> None:
+    """One row each: what a person adds is bounded by itself, whether they are still there."""
+
+    def people(document: dict[str, Any]) -> None:
+        document["releases"] = {
+            "people": {
+                "label": "People",
+                "cubes": {
+                    "by_civility": {
+                        "label": "By civility",
+                        "table": "crm.customers",
+                        "accumulator": "customers_by_year",
+                        "dimensions": [
+                            {
+                                "name": "civility",
+                                "column": "civility",
+                                "rule": {"kind": "value", "values": ["M.", "Mme"]},
+                            }
+                        ],
+                        "margins": [[]],
+                        "protection": {"kind": "differential_privacy", "epsilon": EXACT},
+                    }
+                },
+            }
+        }
+
+    statistics.declare(people)
+    statistics.settings(lambda settings: settings["statistics"].update(epsilon_per_year=EXACT))
+    statistics.settings(lambda settings: settings.update(max_review_share=1, caps={"share": 1}))
+    with statistics.opened() as installation:
+        statistics.run_day(installation, AS_OF)
+        built = statistics.build(installation, "people", AS_OF)
+        out = statistics.undecided(installation, "crm.customers")
+    before = statistics.before["crm.customers"]
+    assert len(statistics.table("crm.customers")) < len(before)
+    wanted = before[~before.customer_id.isin(out)].civility.value_counts()
+    found = read_parquet(built.folder / "by_civility.parquet").set_index("civility").rows
+    assert found.to_dict() == {
+        "(all)": wanted.sum(), "(missing)": 0, "(unknown)": 0, **wanted.to_dict(),
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("level", "day", "reach", "labels"),
     [
