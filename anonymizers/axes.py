@@ -72,6 +72,11 @@ class CategoryAxis:
         return len(self.hierarchy.labels[0])
 
     @cached_property
+    def size(self) -> int:
+        """How many labels there are on all levels together."""
+        return sum(map(len, self.hierarchy.labels))
+
+    @cached_property
     def order(self) -> Ints:
         """The leaf code at each place."""
         return np.lexsort(self.hierarchy.codes)
@@ -104,8 +109,7 @@ class CategoryAxis:
 
     @cached_property
     def _stretches(self) -> tuple[Ints, Ints]:
-        size = sum(map(len, self.hierarchy.labels))
-        low, high = np.zeros(size, dtype=np.int32), np.zeros(size, dtype=np.int32)
+        low, high = np.zeros(self.size, dtype=np.int32), np.zeros(self.size, dtype=np.int32)
         for level in self.levels:
             high[level] = np.arange(self.places)
             low[level[::-1]] = np.arange(self.places)[::-1]
@@ -117,7 +121,7 @@ class CategoryAxis:
 
     @cached_property
     def _level_of(self) -> Ints:
-        found = np.zeros(sum(map(len, self.hierarchy.labels)), dtype=np.int32)
+        found = np.zeros(self.size, dtype=np.int32)
         for number, level in enumerate(self.levels):
             found[level] = number
         return found

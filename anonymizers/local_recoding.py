@@ -14,9 +14,10 @@ from anonymizers.lattice import Keys, Lattice
 from anonymizers.models import PrivacyModel, least_subjects, satisfied
 from anonymizers.mondrian import partition
 from anonymizers.recoding import Recoding
+from anonymizers.refining import refine
 from anonymizers.tuples import Tuples
 
-_SHRUNK = 0.97
+_SHRUNK = 0.95
 """The nodes are ordered anew when this share of the rows is left: what is left is rarer."""
 
 _DENSE = 1 << 12
@@ -30,7 +31,8 @@ class LocalRecoding(Recoding):
     """Each class gets labels of its own, as low in the hierarchies as the models let it.
 
     A sweep over the generalisation lattice; where that has more than ``LARGEST_LATTICE`` nodes,
-    Mondrian (``report_.method`` says which). Leftovers are merged into the nearest classes, or
+    Mondrian (``report_.method`` says which). Leftovers are merged into the nearest classes, and
+    classes that lose more than their rows would elsewhere are dissolved; or leftovers are
     suppressed with ``merge_leftovers=False``.
     """
 
@@ -39,7 +41,10 @@ class LocalRecoding(Recoding):
         if lattice.size > LARGEST_LATTICE:
             return partition(self.axes_, tuples, self.models), "mondrian"
         found, classes = sweep(lattice, tuples, self.models)
-        return self._merged(tuples, found, classes, allowed), "lattice sweep"
+        found = self._merged(tuples, found, classes, allowed)
+        if self.merge_leftovers and all(model.monotone for model in self.models):
+            found = refine(self.axes_, tuples, found)
+        return found, "lattice sweep"
 
 
 def sweep(lattice: Lattice, tuples: Tuples, models: Sequence[PrivacyModel]) -> tuple[Ints, int]:

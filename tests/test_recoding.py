@@ -208,6 +208,29 @@ def test_leftovers_that_no_class_can_take_up_become_one_with_the_nearest() -> No
     assert (recoding.report_.classes, recoding.report_.suppressed) == (1, 0)
 
 
+@given(naive.frames(least=4), st.integers(1, 4), st.sampled_from([None, "who"]))
+def test_dissolving_classes_never_loses_more(
+    frame: pd.DataFrame, k: int, subject: str | None
+) -> None:
+    models = [KAnonymity(min(k, naive.people(frame, subject or "row")))]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(local_recoding, "refine", lambda _axes, _tuples, found: found)
+        before = made("local", models, subject, 0).fit(frame).report_.ncp
+
+    assert made("local", models, subject, 0).fit(frame).report_.ncp <= before + 1e-12
+
+
+def test_a_class_that_loses_much_is_dissolved_into_its_neighbours() -> None:
+    # The sweep finds classes for the two from Paris and the two from Lyon, and puts the last two
+    # together under one label of everything, though each has a neighbour.
+    frame = pd.DataFrame({"place": ["Paris", "Paris", "Lyon", "Lyon", "Melun", "Bron"]})
+    frame = frame.assign(sex=["f", "f", "m", "m", "f", "m"], age=["0", "0", "5", "5", "0", "5"])
+
+    release = LocalRecoding(HIERARCHIES, [KAnonymity(2)]).fit_transform(frame)
+
+    assert release["place"].tolist() == ["IDF", "IDF", "69", "69", "IDF", "69"]
+
+
 def test_a_release_holds_nothing_of_who_was_suppressed() -> None:
     frame = pd.DataFrame({"place": ["Paris"] * 9 + ["Brest"]}).assign(sex="f", age="1")
     frame["note"] = pd.Categorical(["usual"] * 9 + ["the one from Brest"])
