@@ -207,7 +207,7 @@ def test_rows_of_which_a_few_have_changed_are_repeated(
         rows = release["microdata"]["prospects"]
         rows["quasi_identifiers"] = [{"name": "source", "column": "source"}]
         del rows["sensitive"]
-        rows["models"] = {"k": 3}
+        rows["models"] = {"k": 8}
 
     statistics.declare(rows_only)
     with statistics.opened() as installation:
@@ -222,6 +222,10 @@ def test_rows_of_which_a_few_have_changed_are_repeated(
         again = statistics.build(installation, "prospect_statistics", AS_OF)
         assert again.digest == first.digest
         assert cells(again, "prospects").equals(shown)
+        statistics.audited(installation, again)
+        later = statistics.build(installation, "prospect_statistics", date(2026, 12, 1))
+        assert cells(later, "prospects").equals(shown)
+        statistics.audited(installation, later)
 
 
 def test_a_few_rows_more_or_less_are_told_from_none_and_from_many() -> None:

@@ -131,6 +131,14 @@ class Auditor:
                 raise ValueError("it was declared otherwise when it was published before")
             yield record.month, parquet_frame(kept.shown, name)
 
+    def repeats(self, name: str) -> bool:
+        """Whether a part says what the last release of it has said, or is that release itself."""
+        out = store.once_public(self.installation, self.built.release)
+        if any((it.month, it.digest) == (self.built.month, self.built.digest) for it in out):
+            return True
+        said = [frame for _, frame in self.published_before(name)]
+        return bool(said) and bool(said[-1].equals(self.frames[name]))
+
     # --- vocabulary --------------------------------------------------------------------
 
     def closed(self, name: str) -> dict[str, frozenset[str]]:
