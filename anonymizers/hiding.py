@@ -137,7 +137,10 @@ def _exposed(
         if len(numbers := [number for number, _ in unmet(name)]) > _MANY:
             reader.scan(hidden, numbers, name)
         for number, ask in unmet(name):
-            if not ask(*reader.look(hidden, number, name)):
+            if not ask(*reader.reach(hidden, number, name)):
+                return number
+            met = ask(reader.low[name][number], reader.high[name][number])
+            if not met and not ask(*reader.look(hidden, number, name)):
                 return number
     return None
 

@@ -128,8 +128,7 @@ class Reader:
     """Somebody who solves for the hidden sums. Hiding more only widens what she must allow.
 
     ``low`` and ``high`` by value column: how far each sum has been shown to range, by a whole
-    table that agrees with everything published. ``true``: what each is;
-    ``listed``: how many base cells, of which each counts somebody.
+    table that agrees with everything published. ``true``: what each is.
     """
 
     def __init__(self, sums: Sums, shape: CubeShape) -> None:
@@ -146,17 +145,23 @@ class Reader:
         # Beyond two dimensions whole numbers allow less than real ones do.
         self._whole = len(shape.dimensions) > 2
         self.true = self._values
-        self.listed = self._table.getnnz(axis=1)
         self.low = {name: values.copy() for name, values in self._values.items()}
         self.high = {name: values.copy() for name, values in self._values.items()}
 
-    def look(self, hidden: NDArray[np.bool_], number: int, name: str) -> tuple[float, float]:
-        """The least and the greatest that a hidden sum can be, as far as a table proves it.
+    def reach(self, hidden: NDArray[np.bool_], number: int, name: str) -> tuple[float, float]:
+        """The least and the greatest a hidden sum could be if its cells need not be whole.
 
-        What a table shows of the other sums is remembered too.
+        Whoever finds this too narrow need not ask further. Whole tables met on the way are
+        remembered.
         """
-        goal = np.asarray(self._table[[number]].todense()).ravel()
-        self._try(hidden, name, [goal, -goal])
+        goal = self._row(number)
+        low, high = self._try(hidden, name, [goal, -goal])
+        return low, -high
+
+    def look(self, hidden: NDArray[np.bool_], number: int, name: str) -> tuple[float, float]:
+        """The least and the greatest that a hidden sum can be, as far as a table proves it."""
+        goal = self._row(number)
+        self._try(hidden, name, [goal, -goal], whole=self._whole and name == ROWS)
         return float(self.low[name][number]), float(self.high[name][number])
 
     def scan(self, hidden: NDArray[np.bool_], numbers: Sequence[int], name: str) -> None:
@@ -168,46 +173,71 @@ class Reader:
             goal = np.asarray(chosen.T @ weights).ravel()
             self._try(hidden, name, [goal, -goal])
 
-    def _try(self, hidden: NDArray[np.bool_], name: str, goals: Sequence[Floats]) -> None:
-        """Tables that agree with everything published and go as far as they can."""
+    def _row(self, number: int) -> Floats:
+        return np.asarray(self._table[[number]].todense()).ravel()
+
+    def _try(
+        self,
+        hidden: NDArray[np.bool_],
+        name: str,
+        goals: Sequence[Floats],
+        *,
+        whole: bool = False,
+    ) -> list[float]:
+        """How far each goal goes down; what whole tables show of any sum is remembered.
+
+        ``nan`` where no answer was found.
+        """
         values = self._values[name]
         open_ = hidden[self._unit]
-        offset = self._table @ np.where(open_, 0.0, values[self._unit])
+        known = np.where(open_, 0.0, values[self._unit])
+        offset = self._table @ known
         columns = self._table[:, open_]
         lines = np.flatnonzero(~hidden & (columns.getnnz(axis=1) > 0))
         equations, right = columns[lines], (values - offset)[lines]
+        found = []
         for goal in goals:
             if not goal[open_].any():
+                found.append(float(goal @ known))
                 continue
-            table = self._extreme(equations, right, goal[open_], name)
-            if table is not None:
-                ranged = offset + columns @ table
-                self.low[name] = np.minimum(self.low[name], ranged)
-                self.high[name] = np.maximum(self.high[name], ranged)
+            table = self._extreme(equations, right, goal[open_], name, whole=whole)
+            if table is None:
+                found.append(float("nan"))
+                continue
+            found.append(float(goal @ known + goal[open_] @ table))
+            if name == ROWS:
+                table = np.round(table)
+                if not np.array_equal(equations @ table, right):
+                    continue
+            ranged = offset + columns @ table
+            self.low[name] = np.minimum(self.low[name], ranged)
+            self.high[name] = np.maximum(self.high[name], ranged)
+        return found
 
-    def _extreme(self, equations: Any, right: Floats, goal: Floats, name: str) -> Floats | None:
+    def _extreme(
+        self, equations: Any, right: Floats, goal: Floats, name: str, *, whole: bool
+    ) -> Floats | None:
         """A table of the open unknowns that agrees with what is known and goes as far as it can."""
         from scipy import optimize  # noqa: PLC0415 - slow to import
 
         values = self._values[name]
         far = float(np.abs(values).max(initial=1.0)) * 4 + 1_000
         least = 1.0 if name == ROWS else (-far if (values < 0).any() else 0.0)
-        whole = self._whole and name == ROWS
         solved = optimize.milp(
             goal,
-            integrality=np.ones(len(goal)) if whole else None,
+            integrality=np.full(len(goal), int(whole)),
             bounds=optimize.Bounds(least, far),
             constraints=optimize.LinearConstraint(equations, right, right) if len(right) else None,
             options={"time_limit": _SECONDS},
         )
         if solved.x is None:
             return None
-        table: Floats = np.round(solved.x) if name == ROWS else solved.x
+        table: Floats = solved.x
         agrees = np.allclose(equations @ table, right, rtol=0, atol=1e-7 * far)
         return table if agrees else None
 
 
-_SECONDS = 5.0
+_SECONDS = 2.0
 """For one answer: a cell of which nothing is proved by then is held to be exposed."""
 _SCANS = 6
 """Directions in which all sums are stretched before each is looked at by itself."""

@@ -14,7 +14,7 @@ import dagster as dg
 from assets import metadata, naming
 from assets.blueprint import Blueprint
 from assets.door import Door, safe_errors
-from assets.statistics_quarantine import at_statistics, months
+from assets.statistics_quarantine import at_statistics, of_release
 from retention.releases.building import find_built
 from retention.releases.built import DICTIONARY, Published, Record
 from retention.releases.files import SUFFIX, read_parquet
@@ -36,18 +36,13 @@ def _published(blueprint: Blueprint, name: str) -> dg.AssetsDefinition:
     @dg.asset(
         key=naming.of_release(naming.PUBLISHED, name),
         deps=[naming.of_release(naming.QUARANTINE, name)],
-        partitions_def=months(blueprint),
-        group_name=naming.STATISTICS,
-        owners=naming.OWNERS,
-        kinds={"parquet"},
-        tags={"release": name},
+        **of_release(blueprint, name),
         description=(
             f"{blueprint.release_title(name)}: anonymised, audited, for analysts to use "
             f"(données publiées).{about} "
             f"{_shape(declared)}. A release that fails a check is not published; the last good "
             "one stays."
         ),
-        pool=naming.WRITER_POOL,
     )
     def published(
         context: dg.AssetExecutionContext, retention: dg.ResourceParam[Door]

@@ -30,6 +30,18 @@ def months(blueprint: Blueprint) -> dg.MonthlyPartitionsDefinition:
     )
 
 
+def of_release(blueprint: Blueprint, name: str) -> dict[str, Any]:
+    """What the assets of a release have in common, in quarantine and published."""
+    return {
+        "partitions_def": months(blueprint),
+        "group_name": naming.STATISTICS,
+        "owners": naming.OWNERS,
+        "kinds": {"parquet"},
+        "tags": {"release": name},
+        "pool": naming.WRITER_POOL,
+    }
+
+
 def quarantine_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
     """``quarantine/<release>`` for each declared release."""
     return [_quarantined(blueprint, name) for name in blueprint.release_names]
@@ -46,18 +58,13 @@ def _quarantined(blueprint: Blueprint, name: str) -> dg.AssetsDefinition:
             *(naming.of_table("classified", table) for table in clocked),
             *(naming.of_table("deleted", table) for table in clocked),
         ],
-        partitions_def=months(blueprint),
-        group_name=naming.STATISTICS,
-        owners=naming.OWNERS,
-        kinds={"parquet"},
-        tags={"release": name},
+        **of_release(blueprint, name),
         description=(
             f"{blueprint.release_title(name)}, written where nobody may use it yet "
             f"(en quarantaine). Built from active rows of {', '.join(tables)} and from the "
             "accumulators; held, restricted and undecided rows are left out. Not for use: "
             "its checks attack it first."
         ),
-        pool=naming.WRITER_POOL,
     )
     def quarantined(
         context: dg.AssetExecutionContext, retention: dg.ResourceParam[Door]

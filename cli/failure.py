@@ -9,12 +9,15 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
 
 from retention.errors import ConfigurationError, RetentionError
+
+if TYPE_CHECKING:
+    from pipelines.launch import LaunchResult, StatisticsResult
 
 UNEXPECTED = 70
 """The exit code of a fault of the program itself (``EX_SOFTWARE``)."""
@@ -25,6 +28,15 @@ def warn(line: str) -> None:
     text = " ".join(line.split())
     sys.stderr.write(f"retention: {text}\n")
     sys.stderr.flush()
+
+
+def exit_unless(result: LaunchResult | StatisticsResult) -> None:
+    """After a run that failed: a line for each failure, and the run's exit code."""
+    if result.success:
+        return
+    for failure in result.failures or ("the run failed; Dagster's log says more",):
+        warn(failure)
+    raise typer.Exit(result.exit_code or 1)
 
 
 class Command(TyperGroup):

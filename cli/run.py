@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.door import Door, door, today
-from cli.failure import warn
+from cli.failure import exit_unless, warn
 from cli.options import AsOf, Config, Json
 from cli.output import progress, say, write_json
 from cli.report import read_outcome, show_outcome
@@ -78,10 +78,7 @@ def run(
     elif outcome is not None:
         show_outcome(outcome)
         say(*(line.format(home=home, config=at.required_config().resolve()) for line in NEXT))
-    if not result.success:
-        for failure in result.failures or ("the run failed; Dagster's log says more",):
-            warn(failure)
-        raise typer.Exit(result.exit_code or 1)
+    exit_unless(result)
 
 
 def _launch(at: Door, day: date, plan: str | None, tables: int) -> Any:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.door import door
-from cli.failure import warn
+from cli.failure import exit_unless, warn
 from cli.options import AsOf, Config, Json
 from cli.output import progress, say, show_table, write_json
 from retention.errors import ConfigurationError, RetentionError
@@ -306,10 +306,7 @@ def publish(
             say(
                 f"{item.release} {item.month}: published, revision {item.revision}, in {item.folder}"
             )
-    if not result.success:
-        for failure in result.failures or ("the run failed; Dagster's log says more",):
-            warn(failure)
-        raise typer.Exit(result.exit_code or 1)
+    exit_unless(result)
 
 
 def _launch(at: Any, as_of: Any, releases: tuple[str, ...]) -> Any:

@@ -216,7 +216,7 @@ def test_presidio_is_asked_for_with_what_to_install(monkeypatch: pytest.MonkeyPa
 
 
 def test_presidio_finds_names_where_it_is_installed() -> None:
-    pytest.importorskip("presidio_analyzer")
+    pytest.importorskip("presidio_analyzer", reason="the optional extra 'names' is not installed")
     text = "Bonjour, merci de rappeler Paul Durand demain."
     assert PresidioNames().names([text]) == [[(27, 38)]]
 

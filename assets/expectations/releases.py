@@ -8,7 +8,7 @@ needs the sources or earlier releases is judged by the engine, and its findings 
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import ABC
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -31,10 +31,7 @@ class ReleaseExpectation(BatchExpectation, ABC):
 
     metric_dependencies: ClassVar[tuple[str, ...]] = ()
     success_keys: ClassVar[tuple[str, ...]] = ()
-
-    @classmethod
-    @abstractmethod
-    def says(cls) -> str: ...
+    says: ClassVar[str]
 
     def _validate(
         self,
@@ -57,7 +54,7 @@ class ReleaseExpectation(BatchExpectation, ABC):
     ) -> list[RenderedStringTemplateContent]:
         held = configuration or result.expectation_config
         settings = {name: shown(held.kwargs.get(name)) for name in cls.success_keys}
-        return [_text(cls.says(), settings, (runtime_configuration or {}).get("styling"))]
+        return [_text(cls.says, settings, (runtime_configuration or {}).get("styling"))]
 
     @classmethod
     @renderer(renderer_type=LegacyDiagnosticRendererType.OBSERVED_VALUE)
@@ -121,9 +118,7 @@ class ExpectReleaseColumnsToBeDeclared(ReleaseExpectation):
     metric_dependencies = ("release.undeclared_columns",)
     success_keys = ("columns",)
 
-    @classmethod
-    def says(cls) -> str:
-        return "The columns are those of the declaration and no others: $columns"
+    says = "The columns are those of the declaration and no others: $columns"
 
 
 class ExpectReleaseTextsToHoldNoIdentifier(ReleaseExpectation):
@@ -134,9 +129,7 @@ class ExpectReleaseTextsToHoldNoIdentifier(ReleaseExpectation):
     metric_dependencies = ("release.identifier_patterns",)
     success_keys = ("closed",)
 
-    @classmethod
-    def says(cls) -> str:
-        return "No value looks like an identifier of a person (e-mail, phone, IBAN, NIR, IP …)"
+    says = "No value looks like an identifier of a person (e-mail, phone, IBAN, NIR, IP …)"
 
 
 class ExpectReleaseLabelsToBeDeclared(ReleaseExpectation):
@@ -146,9 +139,7 @@ class ExpectReleaseLabelsToBeDeclared(ReleaseExpectation):
     metric_dependencies = ("release.vocabulary",)
     success_keys = ("closed",)
 
-    @classmethod
-    def says(cls) -> str:
-        return "Every label belongs to its column's declared vocabulary"
+    says = "Every label belongs to its column's declared vocabulary"
 
 
 class ExpectReleaseTextsToBePlain(ReleaseExpectation):
@@ -158,9 +149,7 @@ class ExpectReleaseTextsToBePlain(ReleaseExpectation):
     metric_dependencies = ("release.plain_texts",)
     success_keys = ("closed",)
 
-    @classmethod
-    def says(cls) -> str:
-        return "No label hides characters, or would be a formula in a spreadsheet"
+    says = "No label hides characters, or would be a formula in a spreadsheet"
 
 
 class ExpectReleaseRowsInCanonicalOrder(ReleaseExpectation):
@@ -170,9 +159,7 @@ class ExpectReleaseRowsInCanonicalOrder(ReleaseExpectation):
     metric_dependencies = ("release.row_order",)
     success_keys = ("order",)
 
-    @classmethod
-    def says(cls) -> str:
-        return "Rows are sorted by $order, so that their order tells nothing"
+    says = "Rows are sorted by $order, so that their order tells nothing"
 
 
 class ExpectReleaseMeasuresNoFinerThanDeclared(ReleaseExpectation):
@@ -183,9 +170,7 @@ class ExpectReleaseMeasuresNoFinerThanDeclared(ReleaseExpectation):
     metric_dependencies = ("release.precision",)
     success_keys = ("units",)
 
-    @classmethod
-    def says(cls) -> str:
-        return "Numbers are no finer than declared: $units"
+    says = "Numbers are no finer than declared: $units"
 
 
 # --- cubes ---------------------------------------------------------------------------------
@@ -199,9 +184,7 @@ class ExpectNoSmallCell(ReleaseExpectation):
     metric_dependencies = ("release.small_cells",)
     success_keys = ("dimensions", "threshold")
 
-    @classmethod
-    def says(cls) -> str:
-        return "Every published cell over $dimensions counts at least $threshold subjects"
+    says = "Every published cell over $dimensions counts at least $threshold subjects"
 
 
 class ExpectNoRecoverableCell(ReleaseExpectation):
@@ -216,12 +199,10 @@ class ExpectNoRecoverableCell(ReleaseExpectation):
     metric_dependencies = ("release.recoverable_cells",)
     success_keys = ("dimensions", "units", "margins", "one_row_each", "threshold")
 
-    @classmethod
-    def says(cls) -> str:
-        return (
-            "No suppressed cell can be computed from the published ones, nor bounded closely"
-            " (threshold $threshold)"
-        )
+    says = (
+        "No suppressed cell can be computed from the published ones, nor bounded closely"
+        " (threshold $threshold)"
+    )
 
 
 # --- microdata -----------------------------------------------------------------------------
@@ -235,9 +216,7 @@ class ExpectClassesToHoldKSubjects(ReleaseExpectation):
     metric_dependencies = ("release.smallest_class",)
     success_keys = ("quasi_identifiers", "k")
 
-    @classmethod
-    def says(cls) -> str:
-        return "At least $k people share each combination of $quasi_identifiers (k-anonymity)"
+    says = "At least $k people share each combination of $quasi_identifiers (k-anonymity)"
 
 
 class ExpectSensitiveValuesToBeDiverse(ReleaseExpectation):
@@ -251,9 +230,7 @@ class ExpectSensitiveValuesToBeDiverse(ReleaseExpectation):
     metric_dependencies = ("release.diversity",)
     success_keys = ("quasi_identifiers", "column", "kind", "diversity", "c")
 
-    @classmethod
-    def says(cls) -> str:
-        return "Among people alike, $column takes at least $diversity values ($kind ℓ-diversity)"
+    says = "Among people alike, $column takes at least $diversity values ($kind ℓ-diversity)"
 
 
 class ExpectSensitiveValuesToBeClose(ReleaseExpectation):
@@ -266,12 +243,10 @@ class ExpectSensitiveValuesToBeClose(ReleaseExpectation):
     metric_dependencies = ("release.closeness",)
     success_keys = ("quasi_identifiers", "column", "t", "distance")
 
-    @classmethod
-    def says(cls) -> str:
-        return (
-            "Among people alike, $column is spread as in the whole release, within $t"
-            " (t-closeness, $distance distance)"
-        )
+    says = (
+        "Among people alike, $column is spread as in the whole release, within $t"
+        " (t-closeness, $distance distance)"
+    )
 
 
 # --- what the engine's audit has found ------------------------------------------------------
@@ -289,62 +264,38 @@ class ExpectAuditToFindNothing(AuditExpectation):
     """The named check of the engine ran on these very bytes, and found no fault."""
 
     about: str
-
-    @classmethod
-    def says(cls) -> str:
-        return "$about"
-
-    @classmethod
-    @renderer(renderer_type=LegacyRendererType.PRESCRIPTIVE)
-    def _prescriptive_renderer(
-        cls,
-        configuration: Any = None,
-        result: Any = None,
-        runtime_configuration: Mapping[str, Any] | None = None,  # noqa: ARG003 - the base's
-        **_more: Any,
-    ) -> list[RenderedStringTemplateContent]:
-        held = configuration or result.expectation_config
-        return [_text("$about", {"about": held.kwargs["about"]})]
+    success_keys = ("check", "about")
+    says = "$about"
 
 
 class ExpectNoSourceValue(AuditExpectation):
     """No value of an identifying column of the sources is anywhere in the release."""
 
-    @classmethod
-    def says(cls) -> str:
-        return "No value of an identifying column of the sources is anywhere in the release"
+    says = "No value of an identifying column of the sources is anywhere in the release"
 
 
 class ExpectNoDifferencingDisclosure(AuditExpectation):
     """Subtracting an earlier release from this one isolates nobody."""
 
-    @classmethod
-    def says(cls) -> str:
-        return "No difference between this release and an earlier one isolates a few people"
+    says = "No difference between this release and an earlier one isolates a few people"
 
 
 class ExpectBytesToBePlain(AuditExpectation):
     """The files hold nothing beside the declared columns."""
 
-    @classmethod
-    def says(cls) -> str:
-        return "The files carry no index, no path and no other metadata beside their schema"
+    says = "The files carry no index, no path and no other metadata beside their schema"
 
 
 class ExpectEnoughUtility(AuditExpectation):
     """Not more is suppressed than the declaration's utility floor allows."""
 
-    @classmethod
-    def says(cls) -> str:
-        return "Not more is suppressed than the utility floor of the declaration allows"
+    says = "Not more is suppressed than the utility floor of the declaration allows"
 
 
 class ExpectPrivacyBudgetToBeKept(AuditExpectation):
     """Differential privacy: what this release spends is on record and within the year's budget."""
 
-    @classmethod
-    def says(cls) -> str:
-        return "The privacy budget spent is on record, and within the year's"
+    says = "The privacy budget spent is on record, and within the year's"
 
 
 class AttackExpectation(AuditExpectation, ABC):
@@ -354,25 +305,19 @@ class AttackExpectation(AuditExpectation, ABC):
 class ExpectNoSinglingOut(AttackExpectation):
     """Nobody can be isolated in the release."""
 
-    @classmethod
-    def says(cls) -> str:
-        return "Nobody is singled out more often than people who are not in the release"
+    says = "Nobody is singled out more often than people who are not in the release"
 
 
 class ExpectNoLinkability(AttackExpectation):
     """Two records of one person cannot be put together by the release."""
 
-    @classmethod
-    def says(cls) -> str:
-        return "What is known of a person is linked no more often than for people not in it"
+    says = "What is known of a person is linked no more often than for people not in it"
 
 
 class ExpectNoInference(AttackExpectation):
     """The release does not tell a person's attribute."""
 
-    @classmethod
-    def says(cls) -> str:
-        return "An attribute is guessed no more often than for people who are not in the release"
+    says = "An attribute is guessed no more often than for people who are not in the release"
 
 
 def table_of(figures: Mapping[str, Sequence[tuple[str, Figure]]]) -> Any:

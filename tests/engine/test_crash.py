@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Iterator
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from retention.errors import LeaseHeld
+from retention.stores import control
 from tests.engine import tables
 from tests.engine.crash import Crasher, count, finish, run_until
-from tests.engine.lives import scripted
-from tests.engine.small import LONG_AFTER, START, Small
+from tests.engine.lives import AS_OF, connection, scripted
+from tests.engine.small import LONG_AFTER, START, Small, fetch
 
 LATER = date(2031, 1, 2)
 """When units have expired, and more lives are due."""
@@ -111,6 +112,38 @@ def test_a_crash_anywhere_in_the_stage_that_changes_in_place_changes_nothing_in_
     points = moments(run, "pseudonymise web.connections", "pseudonymise crm.customers")
     assert len(points) >= 6
     crash_and_finish(start, scratch, points, wanted)
+
+
+def bounds(small: Small) -> dict[tuple[str, str], Any]:
+    """What is known of the persons in each cell, where their rows leave one by one."""
+    with small.reopened() as installation:
+        return {
+            (row["name"], row["cell"]): row
+            for row in fetch(installation.stores.control, control.accumulators)
+            if row["table_name"] == "web.connections"
+        }
+
+
+def test_after_a_crash_what_is_known_of_persons_is_less_but_still_true(folder: Path) -> None:
+    """Of two persons, with three connections and two, no more is claimed than what there was."""
+    day = AS_OF - timedelta(days=240)
+    rows = [
+        connection(number, None, day) | {"ip": "192.0.2.1" if number < 4 else "192.0.2.2"}
+        for number in range(1, 6)
+    ]
+    small = Small(folder / "visits", catalogue=narrow(), settings={"chunk_rows": 3})
+    small.write().fill({"web.connections": rows})
+    run = count(small.copied(folder / "counted"))
+    points = moments(run, "pseudonymise web.connections")
+    assert len(points) >= 6  # two chunks
+    for point in points:
+        crashed = small.copied(folder / f"visits{point}")
+        assert run_until(crashed, point).dead
+        finish(crashed, attempt=1)
+        (cell,) = bounds(crashed).values()
+        assert cell["rows"] == 5
+        assert 1 <= cell["persons"] <= 2, f"crashed at boundary {point}"
+        assert 3 <= cell["largest_rows"] <= 5, f"crashed at boundary {point}"
 
 
 def test_a_crash_at_the_end_of_a_run_changes_nothing_in_the_end(
