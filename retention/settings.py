@@ -122,6 +122,20 @@ class Statistics(StrictModel):
         return self
 
 
+class Requests(StrictModel):
+    """Data subjects' requests."""
+
+    inbox: Path = Path("inbox")
+    """The folder where request files are dropped; read ones go to ``done/`` or ``rejected/``."""
+    inbox_may_verify: bool = False
+    """Whether a file may say that the person's identity is verified (a customer area that asks
+    for a login before it writes one)."""
+    region: str = "FR"
+    """The country of phone numbers written without one."""
+    max_rows: int = Field(default=10_000, ge=1)
+    """More rows than this for one person wait for a person's approval of that plan."""
+
+
 class Settings(StrictModel):
     """One installation."""
 
@@ -143,6 +157,7 @@ class Settings(StrictModel):
     ledger_head: Path | None = None
     """A file outside the database to which the head of the ledger is exported."""
     dagster_home: Path = Path("dagster")
+    requests: Requests = Requests()
     statistics: Statistics | None = None
     """Anonymised releases; without it none are made."""
 

@@ -72,8 +72,26 @@ class Column(StrictModel):
     time_zone: TimeZone | None = None
     """The zone naive instants are local to; by default the system's."""
     sentinels: Sentinels = Sentinels()
+    supplied: bool = False
+    """Whether the person supplied the value: what a request for portability hands over."""
     on_update_clock: bool = False
     """The database rewrites this column whenever the row changes; its old value is put back."""
+
+
+class Recipient(StrictModel):
+    """Somebody outside to whom rows have gone, and who is told of what becomes of them
+    (GDPR art. 19)."""
+
+    label: str
+    label_fr: str = ""
+    contact: str
+    """Where notices go: an address of the organisation, not of a person."""
+    tables: Names
+    """``system.table``, as often as there are."""
+
+
+TODAY = "today"
+"""What an objection writes into a column that holds the day of a withdrawal."""
 
 
 class Reference(StrictModel):

@@ -21,7 +21,9 @@ from retention.catalogue.declarations import (
     Names,
     Owner,
     PurposeCondition,
+    Recipient,
     Reference,
+    Scalar,
 )
 from retention.documents import Misplaced, Place, StrictModel, read_document
 from retention.policy.table import TimeZone
@@ -57,6 +59,11 @@ class Table(StrictModel):
     events: dict[str, EventSources] = Field(default_factory=dict)
     columns: dict[str, Column]
     accumulators: dict[str, Accumulator] = Field(default_factory=dict)
+    on_objection: dict[str, Scalar] = Field(default_factory=dict)
+    """What an objection to prospecting writes into a row: ``{withdrawn_at: today, opt_in: 0}``."""
+    origin: str = ""
+    """Where the data come from, in words: said to a person who asks for access."""
+    origin_fr: str = ""
     description: str = ""
 
     @property
@@ -116,6 +123,7 @@ class Table(StrictModel):
         for kind, sources in self.events.items():
             own = [source for source in sources if source.table is None and source.link is None]
             yield from ((f"event '{kind}'", name) for source in own for name in source.columns)
+        yield from (("'on_objection'", name) for name in self.on_objection)
         for label, accumulator in self.accumulators.items():
             names = [*(item.column for item in accumulator.by), *accumulator.sums]
             names += accumulator.subject or ()
@@ -183,6 +191,7 @@ class Catalogue(StrictModel):
     demo: bool = False
     """Whether this is a demonstration: only then may a run be dated in the future."""
     links: dict[str, Link] = Field(default_factory=dict)
+    recipients: dict[str, Recipient] = Field(default_factory=dict)
     systems: dict[str, System]
 
     @model_validator(mode="after")
@@ -197,6 +206,9 @@ class Catalogue(StrictModel):
             for end in (link.near, link.far):
                 if end not in known:
                     raise Misplaced(("links", label), f"there is no column {end}")
+        for label, recipient in self.recipients.items():
+            if unknown := set(recipient.tables) - {name for name, _ in self.tables()}:
+                raise Misplaced(("recipients", label), f"there is no table {min(unknown)}")
         self._refuse_owner_cycles()
         return self
 

@@ -114,6 +114,16 @@ class ArchiveRule(Rule):
     counted_from: Literal["event", "end_of_financial_year"] = "event"
     in_place: bool = False
     """Pseudonymised where it lies rather than moved to the archive."""
+    on_erasure: Literal["keep", "delete"] | None = None
+    """What a person's request for erasure does with it; by default a statute keeps, nothing else
+    does (GDPR art. 17(3)(b))."""
+
+    @property
+    def outlives_erasure(self) -> bool:
+        """Whether the data stay in the archive though the person asked for erasure."""
+        if self.on_erasure is not None:
+            return self.on_erasure == "keep"
+        return self.basis is Basis.statute
 
 
 class Purpose(StrictModel):
@@ -181,6 +191,33 @@ class Purpose(StrictModel):
         return ends
 
 
+class Term(StrictModel):
+    """How long the orchestrator keeps something of its own, and who says so."""
+
+    lasts: Duration = Field(alias="for")
+    basis: Basis
+    citation: str
+    confirm: str | None = None
+
+
+def _term(lasts: str, citation: str, confirm: str | None = None) -> Term:
+    return Term(lasts=Period.parse(lasts), basis=Basis.default, citation=citation, confirm=confirm)
+
+
+class RequestTerms(StrictModel):
+    """How long what data subjects' requests leave behind is kept."""
+
+    files: Term = _term(
+        "5 years", "no figure is fixed; restricted for as long as a dispute may arise",
+        "The DPO decides how long files of answered requests are kept.",
+    )  # fmt: skip
+    """Answered and refused requests, reduced to what evidence needs."""
+    opposition: Term = _term("3 years", "CNIL, MED-2023-040: three years at least")
+    """The fingerprints by which a person who objected is recognised."""
+    packages: Term = _term("30 days", "as long as the person needs to fetch it")
+    """Copies made for access and portability."""
+
+
 class DataCategory(StrictModel):
     """One of the notice's own categories, and the taxonomy names that fall under it."""
 
@@ -228,6 +265,7 @@ class Policy(StrictModel):
     data_categories: dict[str, DataCategory]
     uncovered: dict[str, Uncovered] = Field(default_factory=dict)
     custom_categories: tuple[str, ...] = ()
+    requests: RequestTerms = RequestTerms()
     versions: tuple[PolicyVersion, ...]
 
     @field_validator("financial_year_end")

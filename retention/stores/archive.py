@@ -15,6 +15,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    String,
     Table,
 )
 
@@ -63,4 +64,18 @@ evidence = Table(
     Column("facts", JSON, nullable=False),
     Column("chunk_id", NAME, nullable=False),
     Index("ix_archive_evidence_chunk_id", "chunk_id"),
+)
+
+fingerprints = Table(
+    "archive_fingerprints",
+    metadata,
+    # Of identities in the vault: keyed, so that a person can be found without unsealing.
+    Column("unit_id", TOKEN, primary_key=True),
+    Column("record_token", TOKEN, primary_key=True),
+    Column("field", String(20), primary_key=True),
+    Column("fingerprint", TOKEN, primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("chunk_id", NAME, nullable=False),
+    Index("ix_archive_fingerprints_fingerprint", "fingerprint"),
+    Index("ix_archive_fingerprints_chunk_id", "chunk_id"),
 )

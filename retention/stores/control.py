@@ -74,7 +74,9 @@ chunks = Table(
     Column("seconds", Float, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
     UniqueConstraint("run_id", "table_name", "stage", "sequence", name="control_chunks_place"),
-    CheckConstraint("stage IN ('move', 'pseudonymise', 'expire')", name="control_chunks_stage"),
+    CheckConstraint(
+        "stage IN ('move', 'pseudonymise', 'expire', 'restore')", name="control_chunks_stage"
+    ),
     CheckConstraint(
         "state IN ('open', 'archived', 'intended', 'done', 'abandoned')",
         name="control_chunks_state",

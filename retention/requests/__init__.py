@@ -1,0 +1,1 @@
+"""Data subjects' requests: from intake to answer. Carried out by the executor of the daily run."""
