@@ -9,7 +9,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from anonymizers.findings import Finding
+from anonymizers.audits.findings import Finding
 from assets import metadata, naming
 from assets.blueprint import Blueprint
 from assets.door import Door, safe_errors

@@ -30,12 +30,12 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from anonymizers import risk
-from anonymizers.axes import CategoryAxis
-from anonymizers.global_recoding import GlobalRecoding
 from anonymizers.hierarchies import Hierarchy, HierarchyError
-from anonymizers.local_recoding import LocalRecoding
-from anonymizers.models import (
+from anonymizers.recoding import risk
+from anonymizers.recoding.axes import CategoryAxis
+from anonymizers.recoding.full_domain import GlobalRecoding
+from anonymizers.recoding.local import LocalRecoding
+from anonymizers.recoding.models import (
     DistinctDiversity,
     EntropyDiversity,
     KAnonymity,
@@ -43,8 +43,8 @@ from anonymizers.models import (
     RecursiveDiversity,
     TCloseness,
 )
-from anonymizers.mondrian import Mondrian
-from anonymizers.recoding import Recoding, RecodingError
+from anonymizers.recoding.mondrian import Mondrian
+from anonymizers.recoding.recode import Recoding, RecodingError
 from benchmarks import anonymizers_csv
 
 QUASI_IDENTIFIERS = (

@@ -18,10 +18,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
-from anonymizers.axes import CategoryAxis
-from anonymizers.keys import factorise
-from anonymizers.recoding import Recoding
-from anonymizers.tuples import Tuples, weighted
+from anonymizers.recoding.axes import CategoryAxis
+from anonymizers.recoding.integer_keys import factorise
+from anonymizers.recoding.recode import Recoding
+from anonymizers.recoding.tuples import Tuples, weighted
 
 BLOCK = 4 << 20
 ROWS_WRITTEN_AT_ONCE = 250_000

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from anonymizers import risk
+from anonymizers.recoding import risk
 from benchmarks.anonymizers import QUASI_IDENTIFIERS, SENSITIVE
 from benchmarks.anonymizers_csv import frame_of
 

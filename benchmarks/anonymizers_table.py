@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from anonymizers import risk
+from anonymizers.recoding import risk
 from benchmarks import anonymizers_csv
 from benchmarks.anonymizers import QUASI_IDENTIFIERS, SENSITIVE, conditions
 

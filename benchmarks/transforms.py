@@ -31,9 +31,8 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from anonymizers.frame_pseudonyms import FrameKey, pseudonymise  # noqa: E402
-from anonymizers.patterns import KINDS, find  # noqa: E402
 from anonymizers.pseudonyms import Pseudonymiser, hmac_digests  # noqa: E402
-from anonymizers.rules import (  # noqa: E402
+from anonymizers.rules.declared import (  # noqa: E402
     ByAddress,
     ByBands,
     ByDate,
@@ -41,7 +40,8 @@ from anonymizers.rules import (  # noqa: E402
     ByUserAgent,
     Rule,
 )
-from anonymizers.scrubbing import Scrubber, scrub  # noqa: E402
+from anonymizers.texts.patterns import KINDS, find  # noqa: E402
+from anonymizers.texts.scrubbing import Scrubber, scrub  # noqa: E402
 from demo.people import Population  # noqa: E402
 from tests.labelled_texts import Writer  # noqa: E402
 

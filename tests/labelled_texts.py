@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from faker import Faker
 
-from anonymizers.spans import Span
+from anonymizers.texts.spans import Span
 
 SENTENCES = (
     "Bonjour, je n'ai pas reçu ma facture {decoy}, merci de l'envoyer à {email}.",

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from anonymizers.global_recoding import GlobalRecoding
-from anonymizers.local_recoding import LocalRecoding
-from anonymizers.models import (
+from anonymizers.recoding.full_domain import GlobalRecoding
+from anonymizers.recoding.local import LocalRecoding
+from anonymizers.recoding.models import (
     PrivacyModel,
 )
-from anonymizers.mondrian import Mondrian
-from anonymizers.recoding import Recoding
+from anonymizers.recoding.mondrian import Mondrian
+from anonymizers.recoding.recode import Recoding
 from tests.recoding_support import QUASI, TREES
 
 HIERARCHIES = [TREES[name] for name in QUASI]

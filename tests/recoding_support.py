@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from anonymizers.hierarchies import EVERYTHING, MISSING, Hierarchy
-from anonymizers.models import (
+from anonymizers.recoding.models import (
     DistinctDiversity,
     EntropyDiversity,
     KAnonymity,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from anonymizers.rules import (
+from anonymizers.rules.declared import (
     Rule,
 )
 

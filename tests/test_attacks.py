@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anonymizers import attacks, attacks_singling_out
-from anonymizers.attacks_matching import codes, profiles
-from anonymizers.attacks_result import AttackResult, against_control, wilson
+from anonymizers.audits import attacks, attacks_singling_out
+from anonymizers.audits.attacks_matching import codes, profiles
+from anonymizers.audits.attacks_result import AttackResult, against_control, wilson
 from anonymizers.hierarchies import EVERYTHING, MISSING, Hierarchy, HierarchyError
-from anonymizers.local_recoding import LocalRecoding
-from anonymizers.models import EntropyDiversity, KAnonymity
+from anonymizers.recoding.local import LocalRecoding
+from anonymizers.recoding.models import EntropyDiversity, KAnonymity
 
 AGES = Hierarchy.from_rows(
     "age", [(str(age), f"{age // 5 * 5}+", f"{age // 10 * 10}s") for age in range(20, 60)]

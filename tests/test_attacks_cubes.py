@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anonymizers.attacks import (
+from anonymizers.audits.attacks import (
     PublishedCube,
     cube_inference,
     cube_linkability,
     cube_singling_out,
 )
-from anonymizers.cubes import ALL, CubeShape, aggregate
+from anonymizers.cubes.cells import ALL, CubeShape, aggregate
 
 REGIONS, PLANS, STATES = ("north", "south", "west"), ("basic", "plus"), ("well", "ill")
 SHAPE = CubeShape(("region", "plan"), margins=(("region",), ("plan",), ()))

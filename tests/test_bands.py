@@ -14,7 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from anonymizers.hierarchies import MISSING, HierarchyError
-from anonymizers.rules import (
+from anonymizers.rules.declared import (
     UNKNOWN,
     ByBands,
 )

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anonymizers.cubes import (
+from anonymizers.cubes.cells import (
     ALL,
     LARGEST,
     MISSING,

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anonymizers.cubes import ALL, ROWS, SUBJECTS, CubeShape, aggregate, with_margins
-from anonymizers.differencing import between, linked, recoverable, small_cells
-from anonymizers.sticky import hold_back, next_release
-from anonymizers.suppression import PUBLISHED, STATUS, for_publication
+from anonymizers.cubes.cells import ALL, ROWS, SUBJECTS, CubeShape, aggregate, with_margins
+from anonymizers.cubes.differencing import between, linked, recoverable, small_cells
+from anonymizers.cubes.sticky import hold_back, next_release
+from anonymizers.cubes.suppression import PUBLISHED, STATUS, for_publication
 
 SHAPE = CubeShape(("region", "year"), (), (("region",), ("year",), ()), one_row_each=True)
 EVENTS = CubeShape(("region", "year"), ("amount",), (("region",), ()))

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anonymizers.risk import measure
+from anonymizers.recoding.risk import measure
 from assets.expectations import metrics
 from assets.expectations import releases as expect
 from assets.expectations.batches import batch_of

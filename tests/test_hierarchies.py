@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anonymizers.axes import CategoryAxis
 from anonymizers.hierarchies import EVERYTHING, MISSING, Hierarchy, HierarchyError
-from anonymizers.keys import combine, factorise
+from anonymizers.recoding.axes import CategoryAxis
+from anonymizers.recoding.integer_keys import combine, factorise
 from tests import recoding_support as naive
 
 PLACES = naive.TREES["place"]

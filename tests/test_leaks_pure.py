@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anonymizers import leaks
-from anonymizers.findings import Finding
+from anonymizers.audits import leaks
+from anonymizers.audits.findings import Finding
 from anonymizers.frame_pseudonyms import FrameKey, frame_pseudonym
 from anonymizers.pseudonyms import TOKEN_PREFIX, pseudonym
 from retention.releases.files import parquet_bytes

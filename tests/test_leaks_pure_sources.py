@@ -16,8 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anonymizers.leaks import source_identifiers
-from anonymizers.leaks_sources import compacted, folded, identifier_text
+from anonymizers.audits.leaks import source_identifiers
+from anonymizers.audits.leaks_sources import compacted, folded, identifier_text
 
 CLOSED = {"region": ("Bretagne", "Corse", "Île-de-France")}
 NAMES = ["Jeanne Martin", "Élodie Lefèvre", "Bretagne", "Li", "O'Neill", "Noël"]

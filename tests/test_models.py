@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anonymizers.groups import TupleGroups
-from anonymizers.models import (
+from anonymizers.recoding.groups import TupleGroups
+from anonymizers.recoding.models import (
     DistinctDiversity,
     EntropyDiversity,
     KAnonymity,
@@ -20,7 +20,7 @@ from anonymizers.models import (
     TCloseness,
     satisfied,
 )
-from anonymizers.tuples import collapse, encode_values
+from anonymizers.recoding.tuples import collapse, encode_values
 from tests import recoding_support as naive
 
 

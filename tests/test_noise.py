@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anonymizers.cubes import ALL, ROWS, CubeError, CubeShape, aggregate
-from anonymizers.noise import (
+from anonymizers.cubes.cells import ALL, ROWS, CubeError, CubeShape, aggregate
+from anonymizers.cubes.noise import (
     PrivacySpend,
     bound_contributions,
     domain,

@@ -14,9 +14,9 @@ from stdnum.fr import nir as stdnum_nir
 from stdnum.fr import siret as stdnum_siret
 from stdnum.numdb import get as stdnum_table
 
-from anonymizers import checksums
-from anonymizers.patterns import KINDS, count_hits, find
-from anonymizers.spans import Span, resolved
+from anonymizers.texts import checksums
+from anonymizers.texts.patterns import KINDS, count_hits, find
+from anonymizers.texts.spans import Span, resolved
 
 WHOLE: dict[str, list[str]] = {
     "email": [

@@ -12,17 +12,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anonymizers import local_recoding
-from anonymizers.global_recoding import GlobalRecoding
-from anonymizers.local_recoding import LocalRecoding
-from anonymizers.models import (
+from anonymizers.recoding import local as local_recoding
+from anonymizers.recoding.full_domain import GlobalRecoding
+from anonymizers.recoding.local import LocalRecoding
+from anonymizers.recoding.models import (
     EntropyDiversity,
     KAnonymity,
     PrivacyModel,
     RecursiveDiversity,
 )
-from anonymizers.mondrian import Mondrian
-from anonymizers.recoding import Recoding, RecodingError
+from anonymizers.recoding.mondrian import Mondrian
+from anonymizers.recoding.recode import Recoding, RecodingError
 from tests import recoding_support as naive
 from tests.recoding_made import HIERARCHIES, MERGING, SUPPRESSING, made
 from tests.recoding_support import QUASI, SENSITIVE, TREES

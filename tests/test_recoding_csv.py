@@ -10,8 +10,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from anonymizers.local_recoding import LocalRecoding
-from anonymizers.models import DistinctDiversity, KAnonymity
+from anonymizers.recoding.local import LocalRecoding
+from anonymizers.recoding.models import DistinctDiversity, KAnonymity
 from benchmarks import anonymizers, anonymizers_csv
 from benchmarks.anonymizers_bootstrap import bootstrap
 from tests import recoding_support as naive

@@ -11,12 +11,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from anonymizers import risk
-from anonymizers.global_recoding import GlobalRecoding
 from anonymizers.hierarchies import Hierarchy
-from anonymizers.local_recoding import LocalRecoding
-from anonymizers.models import EntropyDiversity, KAnonymity, PrivacyModel, TCloseness
-from anonymizers.recoding import Recoding
+from anonymizers.recoding import risk
+from anonymizers.recoding.full_domain import GlobalRecoding
+from anonymizers.recoding.local import LocalRecoding
+from anonymizers.recoding.models import EntropyDiversity, KAnonymity, PrivacyModel, TCloseness
+from anonymizers.recoding.recode import Recoding
 from benchmarks.anonymizers import QUASI_IDENTIFIERS, SENSITIVE, hierarchies
 
 FOLDER = os.environ.get("ANONYMIZERS_ADULT")

@@ -6,13 +6,13 @@ import pandas as pd
 import pytest
 
 from anonymizers.hierarchies import Hierarchy, HierarchyError
-from anonymizers.local_recoding import LocalRecoding
-from anonymizers.models import (
+from anonymizers.recoding.local import LocalRecoding
+from anonymizers.recoding.models import (
     DistinctDiversity,
     KAnonymity,
     TCloseness,
 )
-from anonymizers.recoding import RecodingError
+from anonymizers.recoding.recode import RecodingError
 from tests.recoding_made import HIERARCHIES, MERGING, SUPPRESSING, made
 from tests.recoding_support import SENSITIVE, TREES
 

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from retention import holds
+from retention.errors import RetentionError
 from retention.installation import Installation
 from retention.releases import cubes
 from retention.releases.auditing import Auditor, run_check
@@ -45,6 +46,21 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Statistics:
 
 def cells(release: Built | Published, name: str) -> pd.DataFrame:
     return read_parquet(release.folder / f"{name}{SUFFIX}")
+
+
+def test_a_cube_of_more_cells_than_allowed_is_refused_before_anything_is_hidden(
+    pristine: Statistics, tmp_path: Path
+) -> None:
+    statistics = pristine.copied(tmp_path / "demo")
+
+    def smaller(document: dict[str, Any]) -> None:
+        document["releases"][CUSTOMERS]["cubes"]["turnover"]["protection"]["largest"] = 2
+
+    statistics.declare(smaller)
+    with statistics.opened() as installation, pytest.raises(RetentionError) as caught:
+        statistics.build(installation, CUSTOMERS, AS_OF)
+    assert "a cube of crm.orders has" in str(caught.value)
+    assert "more than 2 ('largest')" in str(caught.value)
 
 
 def test_months_later_no_cell_has_changed_by_a_few_people(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anonymizers import risk, tallies
+from anonymizers.recoding import risk, tallies
 from tests import recoding_support as naive
 from tests.recoding_support import QUASI, SENSITIVE, TREES
 

@@ -12,9 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anonymizers.french_postcodes import REGIONS, place
 from anonymizers.hierarchies import EVERYTHING, MISSING, Hierarchy, HierarchyError
-from anonymizers.rules import (
+from anonymizers.rules.declared import (
     UNKNOWN,
     ByAddress,
     ByBands,
@@ -25,7 +24,8 @@ from anonymizers.rules import (
     ByValue,
     Rule,
 )
-from anonymizers.user_agents import DEVICES, classify
+from anonymizers.rules.french_postcodes import REGIONS, place
+from anonymizers.rules.user_agents import DEVICES, classify
 from tests.rules_support import column, labels
 
 AGENTS = {

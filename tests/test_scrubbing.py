@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anonymizers.patterns import KINDS, find
-from anonymizers.presidio_names import PresidioNames, RecogniserMissing
-from anonymizers.scrubbing import UNSETTLED, Scrubber, scrub
+from anonymizers.texts.patterns import KINDS, find
+from anonymizers.texts.presidio_names import PresidioNames, RecogniserMissing
+from anonymizers.texts.scrubbing import UNSETTLED, Scrubber, scrub
 from tests.labelled_texts import Labelled, Writer
 from tests.test_patterns import NOBODY, TEXTS
 
@@ -60,7 +60,7 @@ def test_what_an_identifier_hid_is_found_when_it_has_gone() -> None:
 
 
 def test_a_text_made_to_go_on_for_ever_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
-    scrubbing = importlib.import_module("anonymizers.scrubbing")
+    scrubbing = importlib.import_module("anonymizers.texts.scrubbing")
     monkeypatch.setattr(scrubbing, "_MOST_PASSES", 1)
 
     assert scrub("a@b.fr") == UNSETTLED

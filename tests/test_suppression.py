@@ -12,8 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize
 
-from anonymizers.cubes import ALL, ROWS, SUBJECTS, CubeError, CubeShape, aggregate, with_margins
-from anonymizers.suppression import (
+from anonymizers.cubes.cells import (
+    ALL,
+    ROWS,
+    SUBJECTS,
+    CubeError,
+    CubeShape,
+    aggregate,
+    with_margins,
+)
+from anonymizers.cubes.suppression import (
     PRIMARY,
     PUBLISHED,
     SECONDARY,

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from anonymizers.frame_pseudonyms import FrameKey, frame_pseudonym
 from anonymizers.hierarchies import HierarchyError
-from anonymizers.rules import ByBands, ByDate, ByPostcode
+from anonymizers.rules.declared import ByBands, ByDate, ByPostcode
 from anonymizers.transforms import (
     OTHER,
     Chain,

@@ -9,8 +9,8 @@ import pandas as pd
 from anonymizers.distinct import distinct, spread
 from anonymizers.frame_pseudonyms import FrameKey, pseudonymise
 from anonymizers.hierarchies import leaf_text
-from anonymizers.labelling import Rule
-from anonymizers.scrubbing import Scrubber
+from anonymizers.rules.labelling import Rule
+from anonymizers.texts.scrubbing import Scrubber
 from anonymizers.transforms.base import Transform, TransformError, named
 
 

@@ -16,7 +16,7 @@ from great_expectations.expectations.metrics.metric_provider import metric_value
 from great_expectations.expectations.metrics.table_metric_provider import TableMetricProvider
 
 if TYPE_CHECKING:
-    from anonymizers.findings import Finding
+    from anonymizers.audits.findings import Finding
 
 Figure = int | float | str
 

@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from anonymizers import differencing, leaks
-from anonymizers.cubes import SUBJECTS, CubeShape
-from anonymizers.suppression import PUBLISHED
+from anonymizers.audits import leaks
+from anonymizers.cubes import differencing
+from anonymizers.cubes.cells import SUBJECTS, CubeShape
+from anonymizers.cubes.suppression import PUBLISHED
 from assets.expectations.measuring import Measured, metric, told
 
 _FORMULA = re.compile(r"\s*[=+\-@].")

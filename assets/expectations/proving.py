@@ -16,7 +16,7 @@ from typing import Any
 import great_expectations as gx
 import pandas as pd
 
-from anonymizers.findings import Finding
+from anonymizers.audits.findings import Finding
 from assets.blueprint import bilingual
 from assets.expectations import metrics  # noqa: F401 - registers the metrics
 from assets.expectations.batches import batch_of

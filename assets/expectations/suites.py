@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from anonymizers.cubes import ROWS, SUBJECTS, CubeShape
+from anonymizers.cubes.cells import ROWS, SUBJECTS, CubeShape
 from assets.expectations import releases as expect
 from retention.releases.describing import Part, columns_of_file
 from retention.releases.model import CubeDeclaration, MicrodataDeclaration, Threshold

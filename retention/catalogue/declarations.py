@@ -79,8 +79,7 @@ class Column(StrictModel):
 
 
 class Recipient(StrictModel):
-    """Somebody outside to whom rows have gone, and who is told of what becomes of them
-    (GDPR art. 19)."""
+    """Somebody outside to whom rows have gone; told of what becomes of them (GDPR art. 19)."""
 
     label: str
     label_fr: str = ""

@@ -18,7 +18,7 @@ from retention.catalogue.sources import Sources
 from retention.policy.calendar import zone
 
 if TYPE_CHECKING:
-    from anonymizers.rules import Rule
+    from anonymizers.rules.declared import Rule
 
 REMEMBERED = 100_000
 """Distinct values of a column whose labels are kept in memory."""

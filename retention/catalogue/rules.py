@@ -1,6 +1,6 @@
 """How a column is generalised: the rules that accumulators and releases declare alike.
 
-What a rule does is ``anonymizers.rules``; here are its name and settings, as YAML has them.
+What a rule does is ``anonymizers.rules.declared``; here are its name and settings, as YAML has them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from retention.documents import Misplaced, StrictModel
 from retention.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from anonymizers.rules import Rule
+    from anonymizers.rules.declared import Rule
 
 EVERYTHING = "*"
 """The last level of every rule: it says nothing any more."""
@@ -158,8 +158,8 @@ def make_rule(declared: RuleDeclaration, folder: Path) -> Rule:
         ConfigurationError: the hierarchy's file cannot be read, or has a hole.
     """
     # pandas is slow to import, and most commands need no rule
-    from anonymizers import rules  # noqa: PLC0415
     from anonymizers.hierarchies import Hierarchy, HierarchyError  # noqa: PLC0415
+    from anonymizers.rules import declared as rules  # noqa: PLC0415
 
     match declared:
         case ValueRule():

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from anonymizers.cubes import (
+from anonymizers.cubes.cells import (
     LARGEST,
     ROWS,
     SUBJECTS,

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from anonymizers.findings import Finding
+from anonymizers.audits.findings import Finding
 from retention.errors import RetentionError
 from retention.installation import Installation
 from retention.releases import records as store

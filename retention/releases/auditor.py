@@ -35,7 +35,7 @@ from retention.releases.reading import is_direct
 if TYPE_CHECKING:
     import pandas as pd
 
-    from anonymizers.cubes import CubeShape
+    from anonymizers.cubes.cells import CubeShape
     from retention.releases.microdata import Original
 
 BATCH_ROWS = 20_000
@@ -146,9 +146,9 @@ class Auditor:
 
         Of a date those labels that are dates of its level; all others are outside.
         """
-        from anonymizers.cubes import ALL, MISSING  # noqa: PLC0415 - imports pandas
-        from anonymizers.labelling import UNKNOWN  # noqa: PLC0415
-        from anonymizers.suppression import PUBLISHED, SUPPRESSED  # noqa: PLC0415
+        from anonymizers.cubes.cells import ALL, MISSING  # noqa: PLC0415 - imports pandas
+        from anonymizers.cubes.suppression import PUBLISHED, SUPPRESSED  # noqa: PLC0415
+        from anonymizers.rules.labelling import UNKNOWN  # noqa: PLC0415
 
         part = dict(self.release.parts)[name]
         columns: tuple[ReleaseColumn, ...]

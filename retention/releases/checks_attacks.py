@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from anonymizers import attacks
-from anonymizers.cubes import MISSING
-from anonymizers.findings import Finding
+from anonymizers.audits import attacks
+from anonymizers.audits.findings import Finding
+from anonymizers.cubes.cells import MISSING
 from retention.releases.auditor import Auditor
 from retention.releases.built import Figure
 from retention.releases.checks_plain import Outcome

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from anonymizers import differencing
-from anonymizers.cubes import ALL, CubeShape
-from anonymizers.findings import Finding
-from anonymizers.suppression import PUBLISHED, STATUS
+from anonymizers.audits.findings import Finding
+from anonymizers.cubes import differencing
+from anonymizers.cubes.cells import ALL, CubeShape
+from anonymizers.cubes.suppression import PUBLISHED, STATUS
 from retention.releases.auditor import Auditor
 from retention.releases.budget import spent, spent_on
 from retention.releases.built import Figure

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from anonymizers.findings import Finding
-from anonymizers.risk import SensitiveFigures, measure
+from anonymizers.audits.findings import Finding
+from anonymizers.recoding.risk import SensitiveFigures, measure
 from retention.releases.auditor import Auditor
 from retention.releases.built import Figure
 from retention.releases.checks_plain import Outcome

@@ -7,10 +7,10 @@ from decimal import Decimal
 
 import pandas as pd
 
-from anonymizers import leaks, leaks_shape
-from anonymizers.cubes import ALL
-from anonymizers.findings import Finding
-from anonymizers.suppression import PUBLISHED, STATUS
+from anonymizers.audits import leaks, leaks_shape
+from anonymizers.audits.findings import Finding
+from anonymizers.cubes.cells import ALL
+from anonymizers.cubes.suppression import PUBLISHED, STATUS
 from retention.releases.auditor import Auditor
 from retention.releases.built import DICTIONARY, MANIFEST, Figure
 from retention.releases.describing import columns_of_file, dictionary

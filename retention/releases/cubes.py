@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from anonymizers.cubes import (
+from anonymizers.cubes.cells import (
     ALL,
     SUBJECTS,
     CubeError,
@@ -17,8 +17,8 @@ from anonymizers.cubes import (
     combine,
     with_margins,
 )
-from anonymizers.sticky import next_release
-from anonymizers.suppression import PUBLISHED, STATUS, Unprotectable, for_publication
+from anonymizers.cubes.sticky import next_release
+from anonymizers.cubes.suppression import PUBLISHED, STATUS, Unprotectable, for_publication
 from retention.catalogue.model import TableName
 from retention.errors import RetentionError
 from retention.execution.counting import leaves_at_once
@@ -124,6 +124,12 @@ def thresholded(
     cells = exact(making, cube)
     if not len(cells):
         raise EmptyRelease(f"{making.release}: nobody is in {cube.table}, and nobody has left it")
+    if len(cells) > protection.largest:
+        raise RetentionError(
+            f"{making.release}: a cube of {cube.table} has {len(cells)} cells, more than "
+            f"{protection.largest} ('largest'); give it coarser dimensions, or protect it by "
+            "'differential_privacy'"
+        )
     try:
         made = next_release(
             cells, shape, history, protection.threshold, dominance=protection.dominance

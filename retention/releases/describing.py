@@ -32,7 +32,7 @@ FORMAT = 1
 """Of the manifest."""
 
 ALL, MISSING = "(all)", "(missing)"
-"""As ``anonymizers.cubes`` has them, which is slow to import."""
+"""As ``anonymizers.cubes.cells`` has them, which is slow to import."""
 
 NOT_TOLD = ("cells_held_back", "repeated")
 """Figures that would tell readers that a few persons have come or gone."""

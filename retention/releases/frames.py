@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from anonymizers.cubes import MISSING, in_units
+from anonymizers.cubes.cells import MISSING, in_units
 from retention.catalogue.labels import Labeller, labeller
 from retention.catalogue.model import TableName
 from retention.encoding import encode

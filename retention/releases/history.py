@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import sqlalchemy as sa
 
-from anonymizers.cubes import LARGEST, MISSING, ROWS, SUBJECTS, CubeShape
+from anonymizers.cubes.cells import LARGEST, MISSING, ROWS, SUBJECTS, CubeShape
 from retention.catalogue.declarations import Accumulator
 from retention.catalogue.model import TableName
 from retention.catalogue.rules import make_rule

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from anonymizers.hierarchies import EVERYTHING, MISSING, Hierarchy, HierarchyError
-from anonymizers.models import (
+from anonymizers.recoding.models import (
     DistinctDiversity,
     EntropyDiversity,
     KAnonymity,
@@ -137,7 +137,7 @@ def recoded(
     Raises:
         EmptyRelease: there is no active row. RetentionError: no recoding satisfies the models.
     """
-    from anonymizers.recoding import RecodingError  # noqa: PLC0415 - with the algorithms below
+    from anonymizers.recoding.recode import RecodingError  # noqa: PLC0415 - with the algorithms below
 
     found = original(making, declared)
     if not len(found.released):
@@ -187,14 +187,14 @@ def _recoding(declared: MicrodataDeclaration, found: Mapping[str, Hierarchy]) ->
     )
     options: dict[str, Any] = {"subject": SUBJECT, "max_suppressed": declared.max_suppressed}
     if declared.recoding == "mondrian":
-        from anonymizers.mondrian import Mondrian  # noqa: PLC0415 - one of the three is wanted
+        from anonymizers.recoding.mondrian import Mondrian  # noqa: PLC0415 - one of the three is wanted
 
         return Mondrian(hierarchies, models, **options)
     if declared.recoding == "global":
-        from anonymizers.global_recoding import GlobalRecoding  # noqa: PLC0415
+        from anonymizers.recoding.full_domain import GlobalRecoding  # noqa: PLC0415
 
         return GlobalRecoding(hierarchies, models, **options)
-    from anonymizers.local_recoding import LocalRecoding  # noqa: PLC0415
+    from anonymizers.recoding.local import LocalRecoding  # noqa: PLC0415
 
     return LocalRecoding(hierarchies, models, **options)
 

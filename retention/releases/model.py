@@ -76,6 +76,9 @@ class Threshold(StrictModel):
     """The fewest distinct subjects a published cell counts."""
     dominance: float | None = Field(default=0.8, gt=0.5, lt=1)
     """The largest share of a sum that one subject may have; null where no sum is sensitive."""
+    largest: int = Field(default=3_000, ge=1)
+    """The most cells a cube may have, margins left out: proving that hidden ones cannot be
+    computed takes longer the more there are. Beyond it: coarser dimensions, or noise."""
 
 
 class DifferentialPrivacy(StrictModel):

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from anonymizers.cubes import ALL, ROWS, CubeShape, aggregate, in_order
-from anonymizers.noise import bound_contributions, noisy_cube
+from anonymizers.cubes.cells import ALL, ROWS, CubeShape, aggregate, in_order
+from anonymizers.cubes.noise import bound_contributions, noisy_cube
 from retention.catalogue.rules import make_rule
 from retention.execution.work import Clock
 from retention.releases.adding import of_different_persons

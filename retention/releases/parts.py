@@ -18,7 +18,7 @@ from retention.releases.model import CubeDeclaration
 if TYPE_CHECKING:
     import pandas as pd
 
-    from anonymizers.cubes import CubeShape
+    from anonymizers.cubes.cells import CubeShape
 
 Progress = Callable[[str, int], None]
 
@@ -53,7 +53,7 @@ class Making:
 
 def shape_of_cube(installation: Installation, cube: CubeDeclaration) -> CubeShape:
     """The cube's shape; margins in the order of its dimensions."""
-    from anonymizers.cubes import CubeShape  # noqa: PLC0415 - imports pandas
+    from anonymizers.cubes.cells import CubeShape  # noqa: PLC0415 - imports pandas
 
     one_row_each = cube.subject is None and own_person(
         installation.catalogue, TableName(cube.table)

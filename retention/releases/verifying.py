@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from anonymizers.findings import Finding
+from anonymizers.audits.findings import Finding
 from retention.errors import StoreError
 from retention.installation import Installation
 from retention.releases import records as store

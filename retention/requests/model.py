@@ -89,8 +89,10 @@ class Asked:
 
 @dataclass(frozen=True)
 class Request:
-    """A request as the casebook keeps it. ``asked`` is for restricted eyes, and ``None`` once
-    it is no longer needed."""
+    """A request as the casebook keeps it.
+
+    ``asked`` is for restricted eyes, and ``None`` once it is no longer needed.
+    """
 
     request_id: RequestId
     kind: Kind

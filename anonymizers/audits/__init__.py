@@ -1,0 +1,1 @@
+"""Attacks on a release, and leaks looked for in it: what the gate asks before publication."""

@@ -1,0 +1,1 @@
+"""Microdata: recodings on weighted distinct tuples, privacy models, loss and risk."""

@@ -1,0 +1,1 @@
+"""Hierarchies made by rule: dates, bands, postcodes, networks, user agents."""
