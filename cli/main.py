@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from cli import hold, ledger, policy, review, statistics
+from cli import hold, ledger, outbox, policy, request, review, statistics
 from cli.check import check
 from cli.decide import decide
 from cli.demo import demo
@@ -53,7 +53,8 @@ def retention(
 
     Exit codes: 0 done; 1 something was found wrong; 2 configuration or usage; 3 a source
     system; 4 a store; 5 a plan waits for approval; 6 another run is at work; 7 an owner tree
-    was stopped, the others went on; 70 a fault of this program; 130 interrupted.
+    was stopped, the others went on; 8 a data subject's request cannot do what was asked, or
+    was not taken in; 70 a fault of this program; 130 interrupted.
     """
     del config, debug, version  # read where they are needed: cli.door and cli.failure
 
@@ -66,6 +67,8 @@ app.command()(approve)
 app.command()(run)
 app.command()(explain)
 app.command()(forecast)
+app.add_typer(request.app, name="request")
+app.add_typer(outbox.app, name="outbox")
 app.add_typer(hold.app, name="hold")
 app.add_typer(review.app, name="review")
 app.add_typer(ledger.app, name="ledger")

@@ -52,6 +52,12 @@ KeyArgument = Annotated[
     list[str],
     typer.Argument(metavar="KEY", help="The record's key; a key of several columns in order."),
 ]
+RequestArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="ID", help="A request's id, or its beginning, as 'retention request list' shows."
+    ),
+]
 By = Annotated[
     str,
     typer.Option("--by", metavar="NAME", parser=_not_blank, help="Who decides: name and function."),

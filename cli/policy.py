@@ -14,7 +14,7 @@ from cli.options import AsOf, Config, Json
 from cli.output import prose, say, show_table, write_json
 
 if TYPE_CHECKING:
-    from retention.policy.table import Policy, Purpose, Rule
+    from retention.policy.table import Policy, Purpose, Rule, Term
 
 app = typer.Typer(no_args_is_help=True, help="The policy table: how long, why, and by which line.")
 
@@ -52,7 +52,8 @@ def show(
                 "digest": read.digest(day),
                 **version.model_dump(mode="json"),
                 "uncovered": {k: v.model_dump(mode="json") for k, v in read.uncovered.items()},
-                "to_confirm": dict(_to_confirm(version.purposes)),
+                "requests": read.requests.model_dump(mode="json"),
+                "to_confirm": dict(_to_confirm(read, version.purposes)),
             }
         )
         return
@@ -78,8 +79,12 @@ def _show(read: Policy, purposes: dict[str, Purpose]) -> None:
     ]
     columns = ["purpose", "label / libellé", "phase", "lasts", "counted from", "basis"]
     show_table("Durations", columns, shown, fixed=("phase", "lasts"))
+    kept = [(label, term.lasts, term.basis) for _, label, term in _request_terms(read)]
+    columns = ["what requests leave behind", "lasts", "basis"]
+    show_table("Data subjects' requests", columns, kept, fixed=("lasts",))
     say("Citations")
     prose(*_citations(purposes))
+    prose(*(f"  {place}: {term.citation}" for place, _, term in _request_terms(read)))
     if read.uncovered:
         say("", "Data for which the policy has no duration: rows that hold them go to review")
         prose(
@@ -88,7 +93,7 @@ def _show(read: Policy, purposes: dict[str, Purpose]) -> None:
                 for item in read.uncovered.values()
             )
         )
-    confirm = list(_to_confirm(purposes))
+    confirm = list(_to_confirm(read, purposes))
     if confirm:
         say("", "Still to be confirmed")
         prose(*(f"  {place}: {what}" for place, what in confirm))
@@ -118,8 +123,19 @@ def _citations(purposes: dict[str, Purpose]) -> Iterator[str]:
                 yield f"  {name}, {phase}: {rule.citation}"
 
 
-def _to_confirm(purposes: dict[str, Purpose]) -> Iterator[tuple[str, str]]:
+def _request_terms(policy: Policy) -> Iterator[tuple[str, str, Term]]:
+    """Each term's place, what it is about in both languages, and the term."""
+    terms = policy.requests
+    yield "requests, files", "files of requests / dossiers des demandes", terms.files
+    yield "requests, opposition", "opposition list / liste d'opposition", terms.opposition
+    yield "requests, packages", "copies for the person / copies remises", terms.packages
+
+
+def _to_confirm(policy: Policy, purposes: dict[str, Purpose]) -> Iterator[tuple[str, str]]:
     for name, purpose in purposes.items():
         for phase, rule in (("active", purpose.active), ("archive", purpose.archive)):
             if rule is not None and rule.confirm:
                 yield f"{name}, {phase}", rule.confirm
+    for place, _, term in _request_terms(policy):
+        if term.confirm:
+            yield place, term.confirm

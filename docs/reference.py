@@ -28,7 +28,7 @@ from pydantic.fields import FieldInfo
 
 from retention.catalogue.model import Catalogue
 from retention.policy.calendar import Period
-from retention.policy.table import Policy
+from retention.policy.table import Policy, Term
 from retention.releases.model import Releases
 from retention.settings import Settings
 
@@ -46,6 +46,12 @@ NOTES: dict[str, str] = {
     "Catalogue.catalogue": "Its name.",
     "Catalogue.links": "Which columns of two systems name the same person, each link by name.",
     "Catalogue.systems": "The source systems, by name. The name is the first part of `system.table`.",
+    "Catalogue.recipients": (
+        "Who was given data of which tables, each by name: told of corrections, erasures and "
+        "restrictions (GDPR art. 19)."
+    ),
+    "Recipient.label": "What the recipient is called, in English.",
+    "Recipient.label_fr": "In French.",
     "System.label": "What the system is called where people read it.",
     "System.url": (
         "A SQLAlchemy URL without secrets. A relative SQLite path is relative to the folder of "
@@ -63,6 +69,7 @@ NOTES: dict[str, str] = {
         "The purposes of the policy that its rows are held for: `always`, or a condition on a "
         "column. At least one must be `always`. A dependant has none."
     ),
+    "Table.origin_fr": "The origin, in French.",
     "Table.events": "Where each event of the policy is found: one source, or a list of them.",
     "Table.columns": "Every column of the table, by name. One that is missing here is an error.",
     "Table.accumulators": "Counts and sums that a row is added to when it leaves, by name.",
@@ -120,6 +127,7 @@ NOTES: dict[str, str] = {
         "How many days backups of the keys store are kept: until they lapse, a destroyed key "
         "can be found in one. For the record; nothing reads it yet."
     ),
+    "Settings.requests": "How data subjects' requests are taken in.",
     "Settings.lease_seconds": (
         "How long the lock on writing lasts when nobody renews it. A run renews it before "
         "each chunk: allow for the longest one."
@@ -178,6 +186,7 @@ NOTES: dict[str, str] = {
     "Policy.data_categories": "The notice's categories of data, by name.",
     "Policy.uncovered": "Data the notice names without a duration: rows that hold them go to review.",
     "Policy.custom_categories": "Data categories beyond those of the Fides taxonomy.",
+    "Policy.requests": "How long what data subjects' requests leave behind is kept.",
     "Policy.versions": "The table by the day it takes effect, in order.",
     "Event.label": "In English.",
     "Event.label_fr": "In French.",
@@ -201,6 +210,10 @@ NOTES: dict[str, str] = {
     "Rule.since_latest": "With `from_first`: only what came on or after the latest of this event counts.",
     "Rule.basis": "Who chose the duration.",
     "Rule.citation": "The sentence or article it rests on.",
+    "Term.for": "The duration: whole days, months or years.",
+    "Term.basis": "Who chose the duration.",
+    "Term.citation": "The sentence or article it rests on.",
+    "Term.confirm": "What the data-protection officer or a lawyer still has to confirm.",
     "ArchiveRule.counted_from": "The event itself, or the close of the financial year it falls in.",
 }  # fmt: skip
 
@@ -377,6 +390,8 @@ def _default(field: FieldInfo) -> str:
         return f"`{str(value).lower()}`"
     if value is None or value in ("", (), {}):
         return "none"
+    if isinstance(value, Term):
+        return f"`{value.lasts}`"
     if isinstance(value, BaseModel):
         return "its defaults" if value.model_fields_set == set() else str(value)
     return f"`{value.value if isinstance(value, Enum) else value}`"

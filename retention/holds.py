@@ -76,6 +76,8 @@ class HeldRows:
 
     keyring: Keyring
     tokens: frozenset[str]
+    legal: frozenset[str] = frozenset()
+    """Those of them under a legal hold, whatever else they are under."""
 
     def __bool__(self) -> bool:
         return bool(self.tokens)
@@ -93,12 +95,14 @@ class HeldRows:
 
 def held_rows(installation: Installation) -> HeldRows:
     """Who is held, as last resolved by ``refresh``."""
-    statement = sa.select(cases.held_subjects.c.subject_token).join(
+    statement = sa.select(cases.held_subjects.c.subject_token, cases.holds.c.kind).join(
         cases.holds, cases.holds.c.hold_id == cases.held_subjects.c.hold_id
     )
     with reading(installation.stores.cases) as connection:
-        tokens = connection.execute(statement.where(cases.holds.c.released_at.is_(None)))
-        return HeldRows(installation.keyring, frozenset(row[0] for row in tokens))
+        rows = connection.execute(statement.where(cases.holds.c.released_at.is_(None))).all()
+    tokens = frozenset(token for token, _ in rows)
+    legal = frozenset(token for token, kind in rows if kind == "legal_hold")
+    return HeldRows(installation.keyring, tokens, legal)
 
 
 @dataclass(frozen=True)
@@ -142,7 +146,25 @@ def add(
     person = _person(installation, table, key)
     if person is None:
         raise ConfigurationError(f"{table}: there is no record with that key")
-    persons = _closure(installation, person)
+    return place(installation, person, kind=kind, reason=reason, by=by, now=now)
+
+
+def place(
+    installation: Installation,
+    person: Person,
+    *,
+    kind: HoldKind,
+    reason: str,
+    by: str,
+    now: datetime,
+    more: Iterable[Person] = (),
+) -> Hold:
+    """Hold a known person, all that the links say is theirs, and ``more`` records of theirs.
+
+    Raises:
+        SourceError: a linked system cannot be reached, so the hold could not be complete.
+    """
+    persons = set(more).union(*(closure(installation, one) for one in (person, *more)))
     hold_id = uuid4().hex
     with writing(installation.stores.cases) as connection:
         connection.execute(
@@ -212,7 +234,7 @@ def refresh(installation: Installation) -> None:
     Persons once covered stay covered until the hold is released.
     """
     for hold in holds(installation):
-        persons = _closure(installation, (hold.table, hold.key))
+        persons = closure(installation, (hold.table, hold.key))
         with writing(installation.stores.cases) as connection:
             _store_persons(installation, connection, hold.hold_id, persons)
 
@@ -273,8 +295,12 @@ def _parent(
     return owner_name, found, owner
 
 
-def _closure(installation: Installation, person: Person) -> set[Person]:
-    """The person's records in all systems, following links both ways; more rather than less."""
+def closure(installation: Installation, person: Person) -> set[Person]:
+    """The person's records in all systems, following links both ways: more rather than less.
+
+    Raises:
+        SourceError: a linked system cannot be reached.
+    """
     found: set[Person] = set()
     todo = [person]
     while todo:

@@ -19,7 +19,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from sqlalchemy import Connection, Engine, insert, select
+from sqlalchemy import Connection, Engine, func, insert, select
 
 from retention.errors import StoreError
 from retention.stores.control import ledger
@@ -28,6 +28,9 @@ from retention.stores.open import reading
 
 GENESIS = hashlib.sha256(b"retention ledger 1").hexdigest()
 """What the first entry has for its previous hash."""
+
+_APPEND_LOCK = 5_706_433_191
+"""Any number that is the same everywhere: PostgreSQL's name for the lock on appending."""
 
 _HEX = re.compile(r"[0-9a-f]{64}")
 
@@ -101,13 +104,16 @@ def append(
 
     Raises:
         ValueError: a count that is no whole number, or a root of another form.
-        StoreError: the store cannot be written, or another run appended at the same time.
+        StoreError: the store cannot be written.
     """
     if any(type(count) is not int for count in counts.values()):
         raise ValueError("the counts of a ledger entry are whole numbers")
     if not _HEX.fullmatch(merkle_root):
         raise ValueError("a Merkle root is given as 64 hexadecimal characters")
     with store_errors("control"):
+        if connection.dialect.name == "postgresql":
+            # A run and a request may append at once: one waits until the other has committed.
+            connection.execute(select(func.pg_advisory_xact_lock(_APPEND_LOCK)))
         last = _last(connection)
         entry = LedgerEntry(
             sequence=last.sequence + 1,

@@ -132,6 +132,19 @@ class DateColumn:
     open: tuple[str, ...] = ()
     sqlite: bool = False
 
+    def written(self, day: date) -> Any:
+        """``day`` as this column holds it: its first instant where it holds instants."""
+        if self.form is Form.text:
+            return day.isoformat()
+        if self.form is Form.date:
+            return day
+        start = start_of(day, self.policy_zone)
+        if self.form is Form.naive:
+            return start.astimezone(self.naive_zone).replace(tzinfo=None)
+        if self.form is Form.aware:
+            return start
+        return int(start.timestamp()) * (self.scale or 1)
+
     @classmethod
     def bind(
         cls,

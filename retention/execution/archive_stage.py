@@ -19,6 +19,7 @@ from retention.catalogue.bound import BoundTable
 from retention.catalogue.model import TableName
 from retention.encoding import encode
 from retention.errors import StoreError
+from retention.execution import fingerprinting
 from retention.execution.chunks import Chunk
 from retention.execution.sealing import (
     SealedSegment,
@@ -27,18 +28,21 @@ from retention.execution.sealing import (
     segments,
     unseal_identity,
     unseal_payload,
+    whole,
 )
 from retention.execution.trees import read_trees
 from retention.execution.work import Work
 from retention.holds import subject_token, subjects
 from retention.planning.facts import Key, key_in
-from retention.planning.judge import Judged, judge
-from retention.planning.memory import remembered
+from retention.planning.judge import Judged
 from retention.planning.pages import next_page, read_page
 from retention.policy.decide import Action
 from retention.stores import archive, vault
 from retention.stores.open import reading, writing
 from retention.stores.sql import BATCH, batches, upsert
+
+COPIED = frozenset({Action.archive, Action.restrict})
+"""What sends a row to the archive."""
 
 
 def archive_table(work: Work, name: TableName) -> Counter[str]:
@@ -60,7 +64,7 @@ def archive_table(work: Work, name: TableName) -> Counter[str]:
         work.between_chunks()
         size = work.chunk_rows if allowance is None else min(work.chunk_rows, allowance)
         with work.installation.sources.begin(bound.system) as connection:
-            bounds = next_page(connection, bound, found.condition, size, after, through)
+            bounds = next_page(connection, bound, work.moving(name), size, after, through)
         if bounds is None:
             if start is None or through is not None:
                 break
@@ -84,15 +88,12 @@ def archive_table(work: Work, name: TableName) -> Counter[str]:
 
 def copy_chunk(work: Work, chunk: Chunk) -> tuple[int, int, int]:
     """Write the copies of a chunk: rows looked at, copies written, rows about to leave."""
-    found = work.candidates(TableName(chunk.table))
-    bound = found.bound
+    bound = work.candidates(TableName(chunk.table)).bound
     installation = work.installation
     with installation.sources.begin(bound.system) as connection:
-        rows = read_page(connection, bound, found.condition, chunk.bounds)
-        held = work.held().keys(connection, bound, rows)
-        memory = remembered(installation, connection, bound, rows)
-        judged = judge(connection, bound, rows, work.as_of, installation.sources, held, memory)
-        due = {item.key: item for item in judged if item.decision.action is Action.archive}
+        rows = read_page(connection, bound, work.moving(bound.name), chunk.bounds)
+        judged = work.judge(connection, bound, rows)
+        due = {item.key: item for item in judged if item.decision.action in COPIED}
         leaving = len(due) + sum(item.decision.action is Action.dispose for item in judged)
         if not due:
             return len(judged), 0, leaving
@@ -102,7 +103,10 @@ def copy_chunk(work: Work, chunk: Chunk) -> tuple[int, int, int]:
     made: list[Segment] = []
     for key, item in due.items():
         token = subject_token(installation.keyring, *persons[key])
-        made += segments(installation.keyring, trees[key], item, token, carried.get(key, {}))
+        if item.decision.action is Action.restrict:
+            made += whole(installation.keyring, trees[key], token)
+        else:
+            made += segments(installation.keyring, trees[key], item, token, carried.get(key, {}))
     _write(work, chunk, made)
     return len(judged), len({segment.record_token for segment in made}), leaving
 
@@ -168,6 +172,8 @@ def _write(work: Work, chunk: Chunk, made: Sequence[Segment]) -> None:
         ]
         for part in batches(new_units, BATCH):
             upsert(connection, archive.units, part, ["unit_id"], [])
+        pairs = [(item.segment, item.unit_id) for item in sealed]
+        fingerprinting.write(work.installation, connection, pairs, chunk.chunk_id)
         for rows_part in batches([_archive_row(item, chunk, work) for item in sealed], BATCH):
             connection.execute(archive.records.insert(), rows_part)
     _read_back(work, sealed, keys)

@@ -11,7 +11,7 @@ from retention.planning.facts import Key
 from retention.planning.pages import Bounds
 from retention.planning.plan import Transition
 
-Stage = Literal["move", "pseudonymise", "expire"]
+Stage = Literal["move", "pseudonymise", "expire", "restore"]
 State = Literal["open", "archived", "intended", "done", "abandoned"]
 Status = Literal["running", "stopped", "done", "failed"]
 

@@ -54,10 +54,20 @@ def discard_unsettled(installation: Installation, chunk_id: str, now: datetime) 
     if emptied:
         installation.keyring.destroy_units(emptied, now)
     with writing(stores.archive) as connection:
+        _remove_fingerprints(connection, chunk_id)
         removed = connection.execute(archive.records.delete().where(mine)).rowcount
         for units in batches(emptied, BATCH):
             connection.execute(archive.units.delete().where(archive.units.c.unit_id.in_(units)))
         return removed
+
+
+def _remove_fingerprints(connection: sa.Connection, chunk_id: str) -> None:
+    """Those of a chunk's records that did not become final in their unit."""
+    of, at = archive.fingerprints.c, archive.records.c
+    final = sa.exists().where(
+        at.record_token == of.record_token, at.unit_id == of.unit_id, at.settled.is_(True)
+    )
+    connection.execute(archive.fingerprints.delete().where(of.chunk_id == chunk_id, sa.not_(final)))
 
 
 def _units_of_nothing_else(stores: Stores, mine: sa.ColumnElement[bool]) -> list[str]:

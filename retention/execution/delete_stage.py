@@ -18,13 +18,14 @@ from sqlalchemy.engine import Connection
 from retention.catalogue.bound import BoundTable
 from retention.catalogue.model import TableName
 from retention.execution.accumulating import Increment
+from retention.execution.archive_stage import COPIED
 from retention.execution.chunks import Chunk, IntendedRow
 from retention.execution.copies import discard_unsettled, settle
 from retention.execution.trees import Tree, blocked, delete_trees, read_trees
 from retention.execution.work import Work
 from retention.planning.facts import Key, key_in
-from retention.planning.judge import Judged, judge
-from retention.planning.memory import forget, keep_only, record_token, remember, remembered
+from retention.planning.judge import Judged
+from retention.planning.memory import forget, keep_only, record_token, remember
 from retention.planning.pages import read_page
 from retention.planning.plan import Transition
 from retention.policy.decide import Action
@@ -33,7 +34,17 @@ from retention.stores import archive
 from retention.stores.open import reading
 from retention.stores.sql import BATCH, batches
 
-_LEAVES = {Action.archive: Transition.archive, Action.dispose: Transition.dispose}
+_LEAVES = {
+    Action.archive: Transition.archive,
+    Action.dispose: Transition.dispose,
+    Action.restrict: Transition.restrict,
+}
+COUNTED = {
+    Transition.archive: "archived",
+    Transition.dispose: "disposed",
+    Transition.restrict: "restricted",
+}
+"""The name of the count of each transition out of a table."""
 
 
 class Outcome(NamedTuple):
@@ -55,7 +66,8 @@ def delete_table(work: Work, name: TableName) -> Counter[str]:
         work.pace(name, outcome.counts["selected"], time.monotonic() - begun)
         total.update(outcome.counts)
         work.progress("delete", name, outcome.counts["selected"])
-    record_orphans(work.installation, work.candidates(name).bound, work.as_of)
+    if work.aim.daily:
+        record_orphans(work.installation, work.candidates(name).bound, work.as_of)
     return total
 
 
@@ -78,22 +90,21 @@ def finish(work: Work, chunk: Chunk, outcome: Outcome, seconds: float) -> None:
     table, keys = TableName(chunk.table), [row.key for row in outcome.done]
     settle(stores, [token for row in outcome.done for token in row.tokens])
     keep_only(stores, chunk.chunk_id, [record_token(keyring, table, key) for key in keys])
-    forget(stores, keyring, table, keys)
+    # Who is restricted comes back, and what was remembered of them with them.
+    gone = [row.key for row in outcome.done if row.transition is not Transition.restrict]
+    forget(stores, keyring, table, gone)
     discard_unsettled(work.installation, chunk.chunk_id, work.clock())
     work.journal.complete(chunk, outcome.done, outcome.counts, seconds, work.clock())
 
 
 def _prepare(work: Work, chunk: Chunk, connection: Connection) -> tuple[Outcome, list[Judged]]:
     """Lock, decide again, compare, delete. Nothing is committed here."""
-    found = work.candidates(TableName(chunk.table))
-    bound = found.bound
-    rows = read_page(connection, bound, found.condition, chunk.bounds, lock=True)
+    bound = work.candidates(TableName(chunk.table)).bound
+    rows = read_page(connection, bound, work.moving(bound.name), chunk.bounds, lock=True)
     # The whole trees are locked before the decision, since dependants' dates are part of it.
     keys = [tuple(row[name] for name in bound.table.key) for row in rows]
     every = read_trees(connection, bound, zip(keys, rows, strict=True), lock=True)
-    held = work.held().keys(connection, bound, rows)
-    memory = remembered(work.installation, connection, bound, rows)
-    judged = judge(connection, bound, rows, work.as_of, work.installation.sources, held, memory)
+    judged = work.judge(connection, bound, rows)
     leaving = {item.key: item for item in judged if item.decision.action in _LEAVES}
     counts: Counter[str] = Counter(selected=len(judged))
     for item in judged:
@@ -110,18 +121,19 @@ def _prepare(work: Work, chunk: Chunk, connection: Connection) -> tuple[Outcome,
             counts["skipped_referred_to"] += 1
         else:
             transition = _LEAVES[leaving[key].decision.action]
-            counts["archived" if transition is Transition.archive else "disposed"] += 1
+            counts[COUNTED[transition]] += 1
             going.append((transition, tree))
-    leaving_trees = [tree for _, tree in going]
-    added = work.counting.of_trees(connection, bound, leaving_trees)
+    # A restricted row comes back: it is not history, and nobody's clock may miss it for good.
+    for_good = [tree for transition, tree in going if transition is not Transition.restrict]
+    added = work.counting.of_trees(connection, bound, for_good)
     remember(
         work.installation.stores,
         work.installation.keyring,
         bound,
-        [tree.root.row for tree in leaving_trees],
+        [tree.root.row for tree in for_good],
         chunk.chunk_id,
     )
-    delete_trees(connection, bound, leaving_trees)
+    delete_trees(connection, bound, [tree for _, tree in going])
     done = [
         _intended(work, bound, transition, tree, added.get(tree.root.key, ()))
         for transition, tree in going
@@ -142,7 +154,7 @@ def _changed(
 ) -> set[Key]:
     """The rows to be archived whose tree is not, row for row, what was copied."""
     wanted = {key: tree for key, tree in trees.items()
-              if leaving[key].decision.action is Action.archive}  # fmt: skip
+              if leaving[key].decision.action in COPIED}  # fmt: skip
     if not wanted:
         return set()
     keyring = work.installation.keyring
@@ -180,7 +192,7 @@ def _intended(
         key=tree.root.key,
         transition=transition,
         leaf=work.leaf(bound.name, transition, tree.root.key),
-        tokens=tokens if transition is Transition.archive else (),
+        tokens=() if transition is Transition.dispose else tokens,
         rows=len(tree.rows),
         increments=added,
     )

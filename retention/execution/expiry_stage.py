@@ -26,23 +26,28 @@ ARCHIVE = "archive"
 def expire_archive(work: Work) -> Counter[str]:
     """Destroy every unit whose last day is past and that nobody holds."""
     total: Counter[str] = Counter()
-    sequence = work.journal.next_sequence(ARCHIVE, "expire")
     while True:
         work.between_chunks()
         due, held = _due(work)
         if not due:
             total["skipped_held"] = held
             return total
-        bounds = ((due[0],), (due[-1],))
-        chunk = work.journal.open_chunk(ARCHIVE, "expire", sequence, bounds, work.clock())
-        rows = [
-            IntendedRow((unit,), Transition.expire, work.leaf(ARCHIVE, Transition.expire, (unit,)))
-            for unit in due
-        ]
-        work.journal.intend(chunk, rows, work.clock())
-        total.update(expire_chunk(work, chunk, rows))
-        work.progress("expire", ARCHIVE, len(due))
-        sequence += 1
+        total.update(expire_units(work, due))
+
+
+def expire_units(work: Work, units: Sequence[str]) -> Counter[str]:
+    """Destroy some units, in one chunk. Whether they may go is the caller's to know."""
+    bounds = ((units[0],), (units[-1],))
+    sequence = work.journal.next_sequence(ARCHIVE, "expire")
+    chunk = work.journal.open_chunk(ARCHIVE, "expire", sequence, bounds, work.clock())
+    rows = [
+        IntendedRow((unit,), Transition.expire, work.leaf(ARCHIVE, Transition.expire, (unit,)))
+        for unit in units
+    ]
+    work.journal.intend(chunk, rows, work.clock())
+    counts = expire_chunk(work, chunk, rows)
+    work.progress("expire", ARCHIVE, len(units))
+    return counts
 
 
 def expire_chunk(work: Work, chunk: Chunk, rows: Sequence[IntendedRow]) -> Counter[str]:
@@ -58,6 +63,8 @@ def expire_chunk(work: Work, chunk: Chunk, rows: Sequence[IntendedRow]) -> Count
     with writing(stores.archive) as connection:
         for batch in batches(units, BATCH):
             at = archive.units.c
+            of = archive.fingerprints.c
+            connection.execute(archive.fingerprints.delete().where(of.unit_id.in_(batch)))
             connection.execute(archive.records.delete().where(archive.records.c.unit_id.in_(batch)))
             connection.execute(
                 archive.units.update()

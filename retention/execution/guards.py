@@ -38,6 +38,11 @@ def reasons_to_ask(installation: Installation, plan: Plan) -> list[str]:
     """Why a person should look at the plan before it is executed."""
     reasons: list[str] = []
     settings = installation.settings
+    if plan.request is not None:
+        rows = sum(item.rows for item in plan.items)
+        if rows > settings.requests.max_rows:
+            reasons.append(f"{rows} rows for one person, the cap is {settings.requests.max_rows}")
+        return reasons
     if settings.backlog is None:
         reasons += _over_caps(plan, settings.caps, _archived_units(installation.stores.archive))
     if not installation.catalogue.demo:

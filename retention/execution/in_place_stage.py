@@ -21,12 +21,11 @@ from retention.catalogue.model import TableName
 from retention.execution.accumulating import Increment
 from retention.execution.chunks import Chunk, IntendedRow
 from retention.execution.counting import counted_before
-from retention.execution.trees import Tree, TreeRow, VanishedRows
+from retention.execution.trees import Tree, TreeRow, VanishedRows, read_trees
 from retention.execution.work import Work
 from retention.planning import clearing
 from retention.planning.facts import Key
-from retention.planning.judge import Judged, judge
-from retention.planning.memory import remembered
+from retention.planning.judge import Judged
 from retention.planning.pages import next_page, read_page
 from retention.planning.plan import Transition
 from retention.policy.decide import Action
@@ -37,7 +36,7 @@ Change = tuple[Judged, Transition, Mapping[str, Any]]
 def change_in_place(work: Work, name: TableName) -> Counter[str]:
     """Pseudonymise and clear what is due in ``name``, chunk by chunk."""
     found = work.candidates(name)
-    condition = sa.or_(found.to_pseudonymise, clearing.condition(found))
+    condition = work.aim.changing(found)
     total: Counter[str] = Counter()
     sequence = work.journal.next_sequence(name, "pseudonymise")
     after: Key | None = None
@@ -64,13 +63,13 @@ def change_chunk(work: Work, chunk: Chunk, condition: sa.ColumnElement[bool]) ->
     bound = work.candidates(TableName(chunk.table)).bound
     with work.installation.sources.begin(bound.system, write=True) as connection:
         rows = read_page(connection, bound, condition, chunk.bounds, lock=True)
-        held = work.held().keys(connection, bound, rows)
-        memory = remembered(work.installation, connection, bound, rows)
-        judged = judge(connection, bound, rows, work.as_of, work.installation.sources, held, memory)
-        changes = [change for item in judged if (change := _change(work, bound, item))]
+        judged = work.judge(connection, bound, rows)
+        writes = _writes(work, connection, bound, judged)
+        changes = [change for item in judged if (change := _change(work, bound, item, writes))]
         added = _added(work, connection, bound, changes)
         for item, _, values in changes:
             _update(connection, bound, item, values)
+        _update_dependants(connection, bound, writes)
         done = [
             IntendedRow(
                 item.key,
@@ -89,12 +88,43 @@ def change_chunk(work: Work, chunk: Chunk, condition: sa.ColumnElement[bool]) ->
     return counts
 
 
-COUNTED = {Transition.pseudonymise: "pseudonymised", Transition.clear: "cleared"}
+COUNTED = {
+    Transition.pseudonymise: "pseudonymised",
+    Transition.clear: "cleared",
+    Transition.oppose: "opposed",
+    Transition.rectify: "rectified",
+}
 
 
-def _change(work: Work, bound: BoundTable, item: Judged) -> Change | None:
+def _writes(
+    work: Work, connection: Connection, bound: BoundTable, judged: Sequence[Judged]
+) -> dict[tuple[TableName, Key], Mapping[str, Any]]:
+    """What the run's aim writes into rows that stay, and into their dependants."""
+    if work.aim.writes is None:
+        return {}
+    staying = {item.key: item for item in judged if item.decision.action in _STAYS}
+    roots = [(key, item.row) for key, item in staying.items()]
+    found: dict[tuple[TableName, Key], Mapping[str, Any]] = {}
+    for key, tree in read_trees(connection, bound, roots, lock=True).items():
+        found |= work.aim.written(staying[key], tree)
+    return found
+
+
+_STAYS = (Action.keep, Action.review, Action.pseudonymise)
+
+
+def _change(
+    work: Work,
+    bound: BoundTable,
+    item: Judged,
+    writes: Mapping[tuple[TableName, Key], Mapping[str, Any]],
+) -> Change | None:
     values: dict[str, Any] = clearing.due(item, bound)
     transition = Transition.clear
+    if work.aim.writes is not None and (written := writes.get((bound.name, item.key))) is not None:
+        transition = work.aim.writes
+        values |= written
+        return item, transition, values
     if item.decision.action is Action.pseudonymise:
         transition = Transition.pseudonymise
         values |= _pseudonymised(work, bound, item)
@@ -132,6 +162,20 @@ def _pseudonymised(work: Work, bound: BoundTable, item: Judged) -> dict[str, Any
     return values
 
 
+def _update_dependants(
+    connection: Connection,
+    bound: BoundTable,
+    writes: Mapping[tuple[TableName, Key], Mapping[str, Any]],
+) -> None:
+    for follower in bound.followers:
+        for (name, key), values in writes.items():
+            if name == follower.name and values:
+                match = [column == part for column, part in zip(follower.key, key, strict=True)]
+                changed = connection.execute(follower.sql.update().where(*match).values(values))
+                if changed.rowcount != 1:
+                    raise VanishedRows(f"{name}: a row that was read could not be updated")
+
+
 def _update(
     connection: Connection, bound: BoundTable, item: Judged, values: Mapping[str, Any]
 ) -> None:
@@ -140,6 +184,8 @@ def _update(
         for name, column in bound.table.columns.items()
         if column.on_update_clock and name not in values
     }
+    if not values:
+        return  # what changes is in its dependants
     match = [column == part for column, part in zip(bound.key, item.key, strict=True)]
     result = connection.execute(bound.sql.update().where(*match).values({**clocks, **values}))
     if result.rowcount != 1:

@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from retention.execution.sealing import unpack_facts
+from retention.execution.sealing import RESTRICTED, unpack_facts
 from retention.installation import Installation
 from retention.policy.calendar import ONE_DAY
 from retention.policy.decide import Location, Phase, decide
@@ -85,6 +85,8 @@ def _day(
 def _day_of_record(
     packed: Mapping[str, Any], before: date, purposes: Mapping[str, Purpose], as_of: date
 ) -> date:
+    if RESTRICTED in packed:
+        return before
     facts, names = unpack_facts(packed)
     found = _known(names, purposes)
     if found is None:

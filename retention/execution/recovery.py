@@ -11,8 +11,10 @@ from collections import Counter
 
 from retention.catalogue.model import TableName
 from retention.errors import SourceError
+from retention.execution import restoring
 from retention.execution.chunks import Chunk, IntendedRow
 from retention.execution.copies import discard_unsettled
+from retention.execution.delete_stage import COUNTED as LEFT
 from retention.execution.delete_stage import Outcome, copies_of, finish, still_there
 from retention.execution.expiry_stage import expire_chunk
 from retention.execution.in_place_stage import COUNTED
@@ -62,11 +64,16 @@ def _repair(work: Work, chunk: Chunk) -> str:
         # A unit whose key is still there is decided on anew: a hold may have come since.
         destroyed = work.installation.keyring.destroyed(str(row.key[0]) for row in rows)
         expire_chunk(work, chunk, [row for row in rows if row.key[0] in destroyed])
+    elif chunk.stage == "restore":
+        if not restoring.committed(work, rows):
+            work.journal.mark(chunk, "abandoned", work.clock())
+            return "abandoned"
+        restoring.finish(work, chunk, rows, 0.0)
     elif chunk.stage == "move":
         gone = _gone(work, chunk, rows)
         counts: Counter[str] = Counter(selected=len(gone))
         for row in gone:
-            counts["archived" if row.transition is Transition.archive else "disposed"] += 1
+            counts[LEFT[row.transition]] += 1
         finish(work, chunk, Outcome(gone, counts), 0.0)
     else:
         changed = _changed(work, chunk, rows)

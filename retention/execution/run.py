@@ -18,6 +18,7 @@ from retention import ledger
 from retention.catalogue.drift import check_system, stopped_tables
 from retention.catalogue.model import TableName
 from retention.errors import ConfigurationError, RetentionError, RunFailed, SourceError, StoreError
+from retention.execution.aim import POLICY, Aim
 from retention.execution.archive_stage import archive_table
 from retention.execution.chunks import Status
 from retention.execution.counting import redeclared
@@ -52,6 +53,9 @@ STAGES: dict[Stage, Callable[[Work, TableName], Counter[str]]] = {
 """The three repeatable stages, in order."""
 
 
+Planner = Callable[[dict[TableName, str]], Plan]
+
+
 def new_run_id() -> str:
     """A fresh opaque id."""
     return uuid4().hex
@@ -65,9 +69,7 @@ def plan_day(
     progress: Callable[[str], None] = lambda _: None,
 ) -> Plan:
     """The plan for a day, with every owner tree left out that is not fit to be touched."""
-    stopped = unfit(installation)
-    for name, reason in (waiting or {}).items():
-        stopped |= dict.fromkeys(installation.catalogue.tree_of(name), reason)
+    stopped = unfit_or_waiting(installation, waiting or {})
     plan = make_plan(installation, as_of, stopped=stopped, progress=progress)
     reasons = dict(plan.stopped)
     for table, reason in too_much_in_review(plan, installation.settings).items():
@@ -78,6 +80,16 @@ def plan_day(
         }
     items = tuple(item for item in plan.items if item.table not in reasons)
     return plan.model_copy(update={"stopped": reasons, "items": items})
+
+
+def unfit_or_waiting(
+    installation: Installation, waiting: Mapping[TableName, str]
+) -> dict[TableName, str]:
+    """The tables whose owner tree must not be touched: those ``waiting`` for a repair too."""
+    stopped = unfit(installation)
+    for name, reason in waiting.items():
+        stopped |= dict.fromkeys(installation.catalogue.tree_of(name), reason)
+    return stopped
 
 
 def _tree(installation: Installation, table: str) -> set[TableName]:
@@ -135,10 +147,14 @@ def begin(
     run_id: str,
     expected: str | None = None,
     progress: Callable[[str], None] = lambda _: None,
+    aim: Aim = POLICY,
+    planner: Planner | None = None,
 ) -> Work:
     """Start a run: lease, repair of what earlier runs left, plan, guards.
 
-    ``expected`` is the digest of the plan the caller wants executed.
+    ``expected`` is the digest of the plan the caller wants executed. ``aim`` and ``planner``
+    (from the tables that must not be touched, with reasons, to a plan) are a request's; by
+    default the policy of the day is planned.
 
     Raises:
         ConfigurationError: the day, or another digest than expected. LeaseHeld: another run
@@ -157,7 +173,10 @@ def begin(
             _, waiting = recover(work)
             refresh(installation)
             reassess(installation, as_of)
-        plan = plan_day(installation, as_of, waiting=waiting, progress=progress)
+        if planner is None:
+            plan = plan_day(installation, as_of, waiting=waiting, progress=progress)
+        else:
+            plan = planner(unfit_or_waiting(installation, waiting))
         save_plan(installation.stores.control, plan, clock())
         if expected and plan.digest != expected:
             raise ConfigurationError(
@@ -171,7 +190,7 @@ def begin(
     except RetentionError:
         lease.release()
         raise
-    return Work(installation, plan, journal, lease, clock)
+    return Work(installation, plan, journal, lease, clock, aim=aim)
 
 
 def check_master_key(installation: Installation) -> None:

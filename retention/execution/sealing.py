@@ -62,6 +62,30 @@ def segments(
             )
 
 
+RESTRICTED_UNTIL = date(9999, 1, 1)
+"""The day of expiry of units of restricted rows: they go back, or are decided on anew."""
+
+RESTRICTED = "restricted"
+"""In a record's facts: it is here whole, since a restriction took it from its source."""
+
+
+def whole(keyring: Keyring, tree: Tree, subject_token: str) -> Iterator[Segment]:
+    """Every row of a tree as it is, nothing dropped: what a lifted restriction puts back."""
+    for row in tree.rows:
+        identity = {name: v for name, v in row.row.items() if row.table.columns[name].identifies}
+        payload = {name: v for name, v in row.row.items() if name not in identity}
+        yield Segment(
+            record_token(keyring, row.name, row.key),
+            row.name,
+            subject_token,
+            RESTRICTED_UNTIL,
+            payload,
+            identity,
+            {RESTRICTED: True},
+            keyring.row_digest(row.row),
+        )
+
+
 def expires_on(decision: Decision, purposes: Sequence[str]) -> date | None:
     """The first day on which none of ``purposes`` (none given: of all) keeps the data."""
     ends = [
@@ -149,6 +173,38 @@ def unseal_identity(
     place = _place(token, incarnation, unit_id)
     found: dict[str, Any] = decode(unseal_with(unit_key, f"identity:{place}", blob))
     return found
+
+
+def reseal(
+    row: Mapping[str, Any],
+    identity: bytes | None,
+    old: tuple[str, bytes],
+    new: tuple[str, bytes],
+) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """A stored record under another unit: the rows of archive and vault, final ones.
+
+    ``old`` and ``new`` are the units' ids and keys.
+
+    Raises:
+        StoreError: it cannot be unsealed.
+    """
+    token, incarnation = row["record_token"], row["incarnation"]
+    before = _place(token, incarnation, old[0])
+    after = _place(token, incarnation, new[0])
+    payload = unseal_with(old[1], f"payload:{before}", row["payload"])
+    moved = {**row, "unit_id": new[0]}
+    moved["payload"] = seal_with(new[1], f"payload:{after}", payload)
+    if identity is None:
+        return moved, None
+    opened = unseal_with(old[1], f"identity:{before}", identity)
+    sealed = {
+        "record_token": token,
+        "incarnation": incarnation,
+        "unit_id": new[0],
+        "sealed": seal_with(new[1], f"identity:{after}", opened),
+        "chunk_id": row["chunk_id"],
+    }
+    return moved, sealed
 
 
 def _place(token: str, incarnation: int, unit_id: str) -> str:

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
 from retention import merkle
+from retention.catalogue.bound import BoundTable
 from retention.catalogue.model import TableName
 from retention.encoding import encode
 from retention.errors import RetentionError
+from retention.execution.aim import POLICY, Aim
 from retention.execution.counting import Counting
 from retention.execution.journal import Journal
 from retention.holds import HeldRows, held_rows
 from retention.installation import Installation
 from retention.lease import Lease
 from retention.planning.facts import Key
-from retention.planning.judge import Candidates, candidates
+from retention.planning.judge import Candidates, Judged, Row, candidates, judge
+from retention.planning.memory import remembered
 from retention.planning.plan import Plan, Transition
 
 Clock = Callable[[], datetime]
@@ -40,6 +46,8 @@ class Work:
     progress: Callable[[str, str, int], None] = lambda _stage, _table, _rows: None
     """Called after each chunk with the stage, the table and the rows done in it."""
     pause: Callable[[float], None] = time.sleep
+    aim: Aim = POLICY
+    """What the run is for: the policy of the day, or a person's request."""
     _bound: dict[TableName, Candidates] = field(default_factory=dict)
     _counting: Counting | None = None
 
@@ -67,7 +75,19 @@ class Work:
 
     def held(self) -> HeldRows:
         """Who is held now: asked anew for each chunk, since a hold can come at any time."""
-        return held_rows(self.installation)
+        found = held_rows(self.installation)
+        return HeldRows(found.keyring, self.aim.held(found.tokens))
+
+    def moving(self, name: TableName) -> sa.ColumnElement[bool]:
+        """Rows of a table that may have to leave it."""
+        return self.aim.moving(self.candidates(name))
+
+    def judge(self, connection: Connection, bound: BoundTable, rows: Sequence[Row]) -> list[Judged]:
+        """Decide on ``rows`` with all that is known now: evidence, memory, holds, the aim."""
+        held = self.held().keys(connection, bound, rows)
+        memory = remembered(self.installation, connection, bound, rows)
+        judged = judge(connection, bound, rows, self.as_of, self.installation.sources, held, memory)
+        return self.aim.decided(bound, judged)
 
     def between_chunks(self) -> None:
         """The only place where a run may stop: renews the lease, hears a request to stop.
@@ -84,7 +104,7 @@ class Work:
     def window_open(self, name: TableName) -> bool:
         """Whether the maintenance window of the table's system is open now."""
         pace = self.installation.settings.pace.get(name.partition(".")[0])
-        if pace is None or pace.window_from is None or pace.window_to is None:
+        if not self.aim.daily or pace is None or pace.window_from is None or pace.window_to is None:
             return True
         hour = self.clock().astimezone(self.installation.zone).hour
         if pace.window_from <= pace.window_to:
@@ -94,7 +114,7 @@ class Work:
     def allowance(self, table: str) -> int | None:
         """How many more rows of ``table`` may leave in this run; ``None`` means no quota."""
         backlog = self.installation.settings.backlog
-        if backlog is None:
+        if backlog is None or not self.aim.daily:
             return None
         return max(0, backlog.daily_rows - self.journal.moved_on(self.as_of, table))
 

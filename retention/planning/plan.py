@@ -31,6 +31,12 @@ class Transition(StrEnum):
     """Archived units whose last day is past: key destroyed, records deleted."""
     review = "review"
     hold = "hold"
+    restrict = "restrict"
+    """Rows leave active use (GDPR art. 18), whole, until ``restore`` puts them back."""
+    restore = "restore"
+    oppose = "oppose"
+    """An objection is written into the rows of the person."""
+    rectify = "rectify"
 
 
 DESTRUCTIVE = (
@@ -65,6 +71,8 @@ class Plan(StrictModel):
     """What a run on ``as_of`` would do."""
 
     as_of: date
+    request: str | None = None
+    """The data subject's request that is carried out: its opaque id; ``None``: the policy."""
     policy: str
     policy_digest: str
     catalogue_digest: str
@@ -78,6 +86,8 @@ class Plan(StrictModel):
     @property
     def digest(self) -> PlanDigest:
         document = self.model_dump(mode="json", include=_DIGESTED)
+        if self.request is not None:
+            document["request"] = self.request
         text = json.dumps(document, sort_keys=True, separators=(",", ":"))
         return PlanDigest(hashlib.sha256(text.encode()).hexdigest())
 

@@ -34,6 +34,8 @@ class Action(StrEnum):
     dispose = "dispose"
     review = "review"
     hold = "hold"
+    restrict = "restrict"
+    """Sealed in the archive until the restriction is lifted; only a person's request says so."""
 
 
 class Location(StrEnum):
@@ -155,10 +157,10 @@ def decide(
         _uncovered(purpose) if uncovered else _decide_purpose(purpose, facts, as_of)
         for purpose in purposes
     )
-    phase = _joint_phase([item.phase for item in decisions])
+    phase = joint_phase([item.phase for item in decisions])
     return Decision(
         phase=phase,
-        action=_action(phase, decisions, location, held=held),
+        action=action_of(phase, decisions, location, held=held),
         changes_on=_changes_on(phase, decisions, as_of),
         live_purposes=tuple(sorted(item.purpose for item in decisions if item.live)),
         purposes=decisions,
@@ -247,16 +249,18 @@ def _ended_from(rule: ActiveRule, facts: Facts) -> date | None:
     return min(endings, default=None)
 
 
-def _joint_phase(phases: Collection[Phase]) -> Phase:
+def joint_phase(phases: Collection[Phase]) -> Phase:
+    """The phase of a record whose purposes are in ``phases``."""
     for phase in (Phase.active, Phase.review, Phase.archive):
         if phase in phases:
             return phase
     return Phase.expired
 
 
-def _action(
+def action_of(
     phase: Phase, decisions: Sequence[PurposeDecision], location: Location, *, held: bool
 ) -> Action:
+    """What is to be done with a record in ``phase`` that lies at ``location``."""
     if held:
         return Action.hold
     if phase is Phase.expired:
@@ -283,6 +287,6 @@ def _changes_on(phase: Phase, decisions: Sequence[PurposeDecision], as_of: date)
     }
     for end in sorted(ends):
         day = end + ONE_DAY
-        if _joint_phase([item.phase_on(day) for item in decisions]) is not phase:
+        if joint_phase([item.phase_on(day) for item in decisions]) is not phase:
             return day
     return None

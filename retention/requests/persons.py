@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+import sqlalchemy as sa
+from sqlalchemy.sql import ColumnElement
+
 from retention.catalogue.bound import BoundTable
 from retention.catalogue.model import TableName
-from retention.execution.trees import Tree
-from retention.holds import Person
+from retention.catalogue.sources import source_errors
+from retention.errors import StoreError
+from retention.execution.sealing import PSEUDONYMS, unseal_identity, unseal_payload
+from retention.execution.trees import Tree, read_trees
+from retention.holds import HeldRows, Person, held_rows
 from retention.installation import Installation
-from retention.planning.facts import Key
-from retention.planning.judge import Judged
+from retention.planning.facts import Key, key_in
+from retention.planning.judge import Judged, judge
+from retention.planning.memory import remembered
+from retention.planning.pages import read_rows
+from retention.stores import archive, vault
+from retention.stores.open import reading
+from retention.stores.sql import BATCH, batches
 
 
 @dataclass(frozen=True)
@@ -47,14 +59,56 @@ class Archived:
     """Columns; those of the owner that it carries along are called ``owner.NAME``."""
 
 
+def belonging(bound: BoundTable, persons: Sequence[Person]) -> ColumnElement[bool]:
+    """Which rows of a table with clocks of its own belong to ``persons``."""
+    path = bound.subject
+    keys = sorted({key for table, key in persons if table == path.table and key}, key=repr)
+    if not keys:
+        return sa.false()
+    tests = [key_in(path.columns, batch) for batch in batches(keys, BATCH)]
+    if not path.joins:
+        return sa.or_(*tests)
+    targets = [target for target, _ in path.joins]
+    return (
+        sa.select(sa.literal(1))
+        .select_from(*targets)
+        .where(*(on for _, on in path.joins), sa.or_(*tests))
+        .correlate_except(*targets)
+        .exists()
+    )
+
+
 def read_person(
-    installation: Installation, persons: Sequence[Person], as_of: date
+    installation: Installation,
+    persons: Sequence[Person],
+    as_of: date,
+    *,
+    held: HeldRows | None = None,
+    but: Collection[TableName] = (),
 ) -> Iterator[PersonTable]:
     """What every system holds of ``persons``, in the order in which a run takes the tables.
 
-    A table in which nothing is theirs is left out. Raises SourceError: a system is out of reach.
+    A table in which nothing is theirs is left out, and so are those of ``but``. ``held`` says
+    who is held; by default whoever is now. Raises SourceError: a system is out of reach.
     """
-    raise NotImplementedError
+    binder = installation.binder(as_of)
+    held = held_rows(installation) if held is None else held
+    for name in installation.catalogue.clocked_tables():
+        if name in but:
+            continue
+        with source_errors(name.partition(".")[0]):
+            bound = binder.bind(name)
+            with installation.sources.begin(bound.system) as connection:
+                rows = read_rows(connection, bound, belonging(bound, persons))
+                if not rows:
+                    continue
+                under_hold = held.keys(connection, bound, rows)
+                memory = remembered(installation, connection, bound, rows)
+                judged = judge(
+                    connection, bound, rows, as_of, installation.sources, under_hold, memory
+                )
+                trees = read_trees(connection, bound, [(item.key, item.row) for item in judged])
+        yield PersonTable(name, bound, trees, {item.key: item for item in judged})
 
 
 def archived_of(installation: Installation, tokens: Sequence[str]) -> Iterator[Archived]:
@@ -62,4 +116,46 @@ def archived_of(installation: Installation, tokens: Sequence[str]) -> Iterator[A
 
     Raises StoreError: a record cannot be unsealed.
     """
-    raise NotImplementedError
+    at, unit = archive.records.c, archive.units.c
+    statement = (
+        sa.select(archive.records, unit.expires_on)
+        .join(archive.units, unit.unit_id == at.unit_id)
+        .where(at.settled.is_(True), unit.destroyed_on.is_(None))
+        .order_by(at.table_name, at.record_token, at.incarnation, at.unit_id)
+    )
+    for batch in batches(sorted(set(tokens)), BATCH):
+        with reading(installation.stores.archive) as connection:
+            rows = connection.execute(statement.where(unit.subject_token.in_(batch))).all()
+        keys = installation.keyring.open_units({row.unit_id for row in rows})
+        identities = _identities(installation, [row.record_token for row in rows])
+        for row in rows:
+            place = (row.record_token, row.incarnation, row.unit_id)
+            if row.unit_id not in keys:
+                raise StoreError(f"archive: the key of a {row.table_name} record is not there")
+            key = keys[row.unit_id]
+            values = unseal_payload(*place, key, row.payload)
+            values.pop(PSEUDONYMS, None)
+            if place in identities:
+                values |= unseal_identity(*place, key, identities[place])
+            yield Archived(
+                TableName(row.table_name),
+                row.record_token,
+                row.unit_id,
+                row.subject_token,
+                row.expires_on,
+                tuple(row.facts.get("purposes", ())),
+                values,
+            )
+
+
+def _identities(
+    installation: Installation, tokens: Sequence[str]
+) -> dict[tuple[str, int, str], bytes]:
+    at = vault.records.c
+    found: dict[tuple[str, int, str], bytes] = defaultdict(bytes)
+    with reading(installation.stores.vault) as connection:
+        for batch in batches(sorted(set(tokens)), BATCH):
+            statement = sa.select(at.record_token, at.incarnation, at.unit_id, at.sealed)
+            for row in connection.execute(statement.where(at.record_token.in_(batch))):
+                found[row.record_token, row.incarnation, row.unit_id] = row.sealed
+    return dict(found)

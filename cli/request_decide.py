@@ -1,0 +1,147 @@
+"""``retention request``: what people decide about a request, before and after it is worked on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli import request_show as showing
+from cli.door import door, today, utc_now
+from cli.options import By, Config, Json, Reason, RequestArgument
+from cli.output import say, write_json
+
+if TYPE_CHECKING:
+    from retention.installation import Installation
+    from retention.requests.model import Request
+
+
+def verify(
+    ctx: typer.Context,
+    *,
+    request_id: RequestArgument,
+    how: Annotated[
+        str, typer.Option("--how", metavar="TEXT", help="How you made sure; kept on record.")
+    ],
+    by: By,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Say that the person is who they say. The systems are looked through once more before.
+
+    Every record in doubt has to be chosen about first ('retention request choose').
+    """
+    from retention.requests import receiving  # noqa: PLC0415 - slow to import
+
+    with door(ctx, config).installation() as installation:
+        done = receiving.verify(installation, request_id, by=by, how=how, now=utc_now())
+        _say_state(installation, done, as_json=as_json)
+    if not as_json:
+        say(f"Next:  retention request plan {done.request_id[: showing.SHORT]}")
+
+
+def choose(
+    ctx: typer.Context,
+    *,
+    request_id: RequestArgument,
+    table: Annotated[
+        str, typer.Argument(metavar="SYSTEM.TABLE", help="The record's table, as 'show' lists it.")
+    ],
+    token: Annotated[
+        str, typer.Argument(metavar="TOKEN", help="The record's token, or its beginning.")
+    ],
+    yes: Annotated[
+        bool, typer.Option("--yes/--no", help="Whether the record is the asking person's.")
+    ],
+    by: By,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Say whether a record is the asking person's. Nothing is done on a likeness alone."""
+    from retention.requests import receiving  # noqa: PLC0415 - slow to import
+
+    with door(ctx, config).installation() as installation:
+        chosen = receiving.choose(
+            installation, request_id, table, token, yes=yes, by=by, now=utc_now()
+        )
+    if as_json:
+        write_json({"table": chosen.table, "token": chosen.token, "chosen": yes})
+    else:
+        say(f"{chosen.table} {chosen.token[: showing.SHORT]}: {'theirs' if yes else 'not theirs'}")
+
+
+def doubt(
+    ctx: typer.Context,
+    *,
+    request_id: RequestArgument,
+    reason: Reason,
+    by: By,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Doubt who asks: the clock stands still until the identity is verified (art. 12(6))."""
+    from retention.requests import casebook  # noqa: PLC0415 - slow to import
+
+    with door(ctx, config).installation() as installation:
+        done = casebook.doubt(installation, request_id, by=by, reason=reason, now=utc_now())
+        _say_state(installation, done, as_json=as_json)
+
+
+def refuse(
+    ctx: typer.Context,
+    *,
+    request_id: RequestArgument,
+    reason: Reason,
+    by: By,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Refuse a request. The person is told why, and where to complain (art. 12(4))."""
+    from retention.requests import casebook  # noqa: PLC0415 - slow to import
+
+    with door(ctx, config).installation() as installation:
+        done = casebook.refuse(installation, request_id, by=by, reason=reason, now=utc_now())
+        _say_state(installation, done, as_json=as_json)
+
+
+def extend(
+    ctx: typer.Context,
+    *,
+    request_id: RequestArgument,
+    reason: Reason,
+    by: By,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Take two more months for the answer, once, before it is due; the person is told why."""
+    from retention.requests import casebook  # noqa: PLC0415 - slow to import
+
+    with door(ctx, config).installation() as installation:
+        done = casebook.extend(installation, request_id, by=by, reason=reason, now=utc_now())
+        _say_state(installation, done, as_json=as_json)
+
+
+def retry(
+    ctx: typer.Context,
+    *,
+    request_id: RequestArgument,
+    reason: Reason,
+    by: By,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Take up a request that has failed, once its cause is mended: it is verified again."""
+    from retention.requests import casebook  # noqa: PLC0415 - slow to import
+
+    with door(ctx, config).installation() as installation:
+        done = casebook.retry(installation, request_id, by=by, reason=reason, now=utc_now())
+        _say_state(installation, done, as_json=as_json)
+
+
+def _say_state(installation: Installation, request: Request, *, as_json: bool) -> None:
+    """How a request stands after a change."""
+    day = today(installation)
+    if as_json:
+        write_json(showing.as_document(request, day))
+    else:
+        showing.show_request(request, day, showing.remark(request, 0, 0))

@@ -1,0 +1,293 @@
+"""``retention request``: what is done with a person's data, looked at, carried out, answered."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from cli import request_show as showing
+from cli.door import door, today, utc_now
+from cli.failure import warn
+from cli.options import AsOf, By, Config, Json, Reason, RequestArgument
+from cli.output import progress, prose, say, write_json
+from cli.plan import approval
+from retention.errors import ConfigurationError, LeaseHeld, RetentionError, StoreError
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from retention.installation import Installation
+    from retention.requests.model import Request
+    from retention.requests.planning import RequestPlan
+
+Lang = Annotated[
+    Literal["en", "fr"] | None,
+    typer.Option("--lang", metavar="en|fr", help="The letter's language; by default both."),
+]
+
+
+def plan(
+    ctx: typer.Context,
+    *,
+    request_id: RequestArgument,
+    as_of: AsOf = None,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Preview what a request would do: by table, purpose and outcome. Nothing is touched.
+
+    The plan is kept under its digest: one so large that a person must look at it first can be
+    approved ('retention approve').
+    """
+    from retention.execution.guards import save_plan  # noqa: PLC0415 - slow to import
+    from retention.requests import carrying_out, casebook  # noqa: PLC0415
+
+    with door(ctx, config).installation() as installation:
+        found = casebook.get(installation, request_id)
+        day = as_of or today(installation)
+        made = carrying_out.foresee(installation, found.request_id, day)
+        asked = None
+        if made is not None:
+            save_plan(installation.stores.control, made.plan, utc_now())
+            asked = approval(installation, made.plan)
+    if as_json:
+        plan_document = made and {
+            "digest": made.plan.digest,
+            "outcomes": list(made.outcomes),
+            "stopped": dict(made.plan.stopped),
+            "approval": asked,
+        }
+        write_json({**showing.as_document(found, day), "as_of": day, "plan": plan_document})
+        return
+    showing.show_request(found, day, "")
+    if made is None:
+        say("It makes a copy for the person; nothing is changed.")
+    else:
+        _show_plan(made, day, asked or {})
+    say(f"Carry it out with:  retention request process {found.request_id[: showing.SHORT]}")
+
+
+def _show_plan(made: RequestPlan, day: date, asked: dict[str, Any]) -> None:
+    if made.outcomes:
+        showing.show_outcomes(f"What it would do on {day}", made.outcomes)
+    else:
+        say("There is nothing to do: no record of that person is known.")
+    for name, why in made.plan.stopped.items():
+        prose(f"Stopped: {name}", f"  because {why}")
+    say(f"Plan {made.plan.digest}")
+    for reason in asked["reasons"]:
+        prose(f"  {reason}")
+    if asked["needed"]:
+        say(f"It needs approval:  retention approve {made.plan.digest} --by NAME --reason TEXT")
+
+
+def process(
+    ctx: typer.Context,
+    *,
+    request_id: Annotated[
+        str | None, typer.Argument(metavar="[ID]", help="A verified request; or --all of them.")
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Every verified request, the most urgent first.")
+    ] = False,
+    as_of: AsOf = None,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Carry out a verified request, by the executor of the daily run, to its answer.
+
+    'retention request plan' shows what it would do. Then the systems are searched by value:
+    what is found and not explained by the outcomes keeps the request open.
+
+    Where one of several fails the others go on; the exit code is the first failure's. A
+    failed request stays visible and is taken up by 'retention request retry'.
+    """
+    from retention.requests import casebook  # noqa: PLC0415 - slow to import
+    from retention.requests.model import State  # noqa: PLC0415
+
+    if (request_id is None) is not everything:
+        raise ConfigurationError("which request? give its ID, or --all")
+    with door(ctx, config).installation() as installation:
+        day = as_of or today(installation)
+        if request_id is not None:
+            todo = [casebook.get(installation, request_id)]
+        else:
+            todo = casebook.listed(installation, states={State.verified})
+        done, failures = _carried_out(installation, todo, day)
+        if as_json:
+            write_json([_document(installation, item, day) for item in done])
+        elif not todo:
+            say("no verified requests")
+        else:
+            for item in done:
+                showing.show_request(item, day, showing.remark(item, 0, 0))
+                lines = casebook.outcomes(installation, item.request_id)
+                showing.show_outcomes("Outcomes", lines)
+                say(f"The letter:  retention request answer {item.request_id[: showing.SHORT]}")
+    if failures:
+        raise typer.Exit(failures[0])
+
+
+def _carried_out(
+    installation: Installation, todo: list[Request], day: date
+) -> tuple[list[Request], list[int]]:
+    from retention.execution.run import new_run_id  # noqa: PLC0415 - slow to import
+    from retention.requests import carrying_out  # noqa: PLC0415
+
+    done: list[Request] = []
+    failures: list[int] = []
+    with progress("requests", len(todo)) as advance:
+        for item in todo:
+            advance(item.request_id[: showing.SHORT])
+            try:
+                done.append(
+                    carrying_out.carry_out(
+                        installation,
+                        item.request_id,
+                        as_of=day,
+                        today=today(installation),
+                        clock=utc_now,
+                        run_id=new_run_id(),
+                    )
+                )
+            except (LeaseHeld, StoreError):
+                raise
+            except RetentionError as error:
+                warn(f"request {item.request_id[: showing.SHORT]}: {error}")
+                failures.append(error.exit_code)
+    return done, failures
+
+
+def _document(installation: Installation, request: Request, day: date) -> dict[str, Any]:
+    from retention.requests import casebook  # noqa: PLC0415 - slow to import
+
+    outcomes = casebook.outcomes(installation, request.request_id)
+    return {**showing.as_document(request, day), "outcomes": outcomes}
+
+
+def answer(
+    ctx: typer.Context,
+    *,
+    request_id: RequestArgument,
+    lang: Lang = None,
+    as_of: AsOf = None,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Print the letter that answers a request, or says why it is refused, to be sent.
+
+    'retention request process' answers a request once nothing of the person is left that the
+    outcomes do not explain; before that there is no letter (exit code 8).
+    """
+    from retention.requests import casebook, outbox  # noqa: PLC0415 - slow to import
+    from retention.requests.model import RequestError  # noqa: PLC0415
+
+    with door(ctx, config).installation() as installation:
+        found = casebook.get(installation, request_id)
+        day = as_of or today(installation)
+        if found.is_open:
+            short = found.request_id[: showing.SHORT]
+            raise RequestError(
+                f"request {short} is {found.state}: there is no answer before it is carried out "
+                f"('retention request process {short}')"
+            )
+        outcomes = casebook.outcomes(installation, found.request_id)
+        letters = showing.letters(installation, found, outcomes, day, lang)
+        unsent = outbox.unsent(installation, found.request_id)
+    if as_json:
+        document = showing.as_document(found, day)
+        write_json({**document, "letters": letters, "unsent_notices": unsent})
+        return
+    showing.show_letters(letters)
+    if unsent:
+        prose(f"{unsent} recipient(s) have yet to be told:  retention outbox list")
+
+
+def package(
+    ctx: typer.Context,
+    *,
+    request_id: RequestArgument,
+    to: Annotated[
+        Path | None,
+        typer.Option(
+            "--to", metavar="FILE", help="Write the newest package, a ZIP, to a new file."
+        ),
+    ] = None,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """List the packages made for a request of access or portability, or write the newest out.
+
+    The file holds everything about a person, readable for its owner only: hand it over by a
+    way that is safe, then delete it. The package itself cannot be opened any more after its
+    last day.
+    """
+    from retention.requests import casebook  # noqa: PLC0415 - slow to import
+    from retention.requests import package as packages  # noqa: PLC0415
+
+    with door(ctx, config).installation() as installation:
+        request = casebook.get(installation, request_id)
+        found = packages.packages_of(installation, request.request_id)
+        if to is not None:
+            usable = [item for item in found if item.open]
+            if not usable:
+                raise ConfigurationError("there is no package of that request that can be opened")
+            _write(to, packages.open_package(installation, usable[-1].package_id))
+    if as_json:
+        write_json({"packages": found, "written_to": to})
+    elif to is not None:
+        say(f"written: {to}")
+    elif not found:
+        say("no packages")
+    else:
+        for item in found:
+            state = f"open until {item.expires_on}" if item.open else f"expired {item.expires_on}"
+            say(f"{item.package_id}  made {item.made_on}, {state}")
+
+
+def _write(path: Path, data: bytes) -> None:
+    try:
+        handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be written: {error.strerror}") from None
+
+
+def lift(
+    ctx: typer.Context,
+    *,
+    request_id: RequestArgument,
+    reason: Reason,
+    by: By,
+    as_of: AsOf = None,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Lift the restriction of a request: exactly what was there comes back.
+
+    The person has to be told before (art. 18(3)).
+    """
+    from retention.requests import casebook  # noqa: PLC0415 - slow to import
+    from retention.requests.lifting import lift as lift_restriction  # noqa: PLC0415
+
+    with door(ctx, config).installation() as installation:
+        day = today(installation)
+        lifted = lift_restriction(
+            installation,
+            request_id,
+            by=by,
+            reason=reason,
+            as_of=as_of or day,
+            today=day,
+            clock=utc_now,
+        )
+        outcomes = casebook.outcomes(installation, lifted.request_id)
+        if as_json:
+            write_json(_document(installation, lifted, day))
+            return
+        showing.show_request(lifted, day, "")
+        showing.show_outcomes("Outcomes", outcomes)

@@ -1,0 +1,248 @@
+"""Putting restricted rows back exactly as they were: the archive stage, backwards.
+
+The rows of one system go back in one transaction, owners before owned, and are read back and
+compared before it commits. Only then do their copies go, keys first. A crash at any statement
+leaves either the copies or the rows, never neither: running again goes on.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import IntegrityError
+
+from retention.catalogue.model import Catalogue, TableName
+from retention.errors import SourceError, StoreError
+from retention.execution.chunks import Chunk, IntendedRow
+from retention.execution.sealing import (
+    PSEUDONYMS,
+    RESTRICTED,
+    unseal_identity,
+    unseal_payload,
+)
+from retention.execution.work import Work
+from retention.installation import Installation
+from retention.planning.facts import Key, key_in
+from retention.planning.plan import Transition
+from retention.stores import archive, vault
+from retention.stores.open import reading, writing
+from retention.stores.sql import BATCH, batches
+
+
+@dataclass(frozen=True)
+class RestrictedRow:
+    """A row that a restriction took out of its table."""
+
+    table: TableName
+    key: Key
+    values: Mapping[str, Any]
+    record_token: str
+    incarnation: int
+    unit_id: str
+    digest: bytes
+
+
+def restricted_rows(installation: Installation, tokens: Sequence[str]) -> list[RestrictedRow]:
+    """The restricted rows of the subjects ``tokens``, unsealed.
+
+    Raises:
+        StoreError: one of them cannot be unsealed.
+    """
+    at, unit = archive.records.c, archive.units.c
+    statement = (
+        sa.select(archive.records)
+        .join(archive.units, unit.unit_id == at.unit_id)
+        .where(at.settled.is_(True), unit.destroyed_on.is_(None))
+        .order_by(at.table_name, at.record_token)
+    )
+    found: list[RestrictedRow] = []
+    for batch in batches(sorted(set(tokens)), BATCH):
+        with reading(installation.stores.archive) as connection:
+            rows = connection.execute(statement.where(unit.subject_token.in_(batch))).all()
+        rows = [row for row in rows if RESTRICTED in row.facts]
+        identities = _identities(installation, [row.unit_id for row in rows])
+        keys = installation.keyring.open_units({row.unit_id for row in rows})
+        found += [_opened(installation, row, identities, keys) for row in rows]
+    return found
+
+
+def _opened(
+    installation: Installation,
+    row: Any,
+    identities: Mapping[tuple[str, int, str], bytes],
+    keys: Mapping[str, bytes],
+) -> RestrictedRow:
+    place = (row.record_token, row.incarnation, row.unit_id)
+    if row.unit_id not in keys:
+        raise StoreError(f"archive: a restricted {row.table_name} row cannot be unsealed")
+    values = unseal_payload(*place, keys[row.unit_id], row.payload)
+    values.pop(PSEUDONYMS, None)
+    if place in identities:
+        values |= unseal_identity(*place, keys[row.unit_id], identities[place])
+    if installation.keyring.row_digest(values) != bytes(row.row_digest):
+        raise StoreError(f"archive: a restricted {row.table_name} row is not what was sealed")
+    table = TableName(row.table_name)
+    key = tuple(values[name] for name in installation.catalogue.table(table).key)
+    return RestrictedRow(table, key, values, *place, bytes(row.row_digest))
+
+
+def _identities(
+    installation: Installation, units: Sequence[str]
+) -> dict[tuple[str, int, str], bytes]:
+    at = vault.records.c
+    found: dict[tuple[str, int, str], bytes] = {}
+    with reading(installation.stores.vault) as connection:
+        for batch in batches(sorted(set(units)), BATCH):
+            statement = sa.select(at.record_token, at.incarnation, at.unit_id, at.sealed)
+            for row in connection.execute(statement.where(at.unit_id.in_(batch))):
+                found[row.record_token, row.incarnation, row.unit_id] = row.sealed
+    return found
+
+
+def restore(work: Work, tokens: Sequence[str]) -> Counter[str]:
+    """Put every restricted row of the subjects back, system by system. Returns rows by table.
+
+    Raises:
+        SourceError: a system is out of reach, or a key is taken by another row meanwhile.
+    """
+    by_system: dict[str, list[RestrictedRow]] = defaultdict(list)
+    for row in restricted_rows(work.installation, tokens):
+        by_system[row.table.partition(".")[0]].append(row)
+    total: Counter[str] = Counter()
+    for system, rows in sorted(by_system.items()):
+        work.between_chunks()
+        _restore_system(work, system, rows)
+        total.update(Counter(str(row.table) for row in rows))
+    return total
+
+
+def _restore_system(work: Work, system: str, rows: Sequence[RestrictedRow]) -> None:
+    begun = time.monotonic()
+    catalogue = work.installation.catalogue
+    order = insertion_order(catalogue, {row.table for row in rows})
+    name = catalogue.clock_of(order[0])
+    bounds = ((rows[0].record_token,), (rows[-1].record_token,))
+    sequence = work.journal.next_sequence(name, "restore")
+    chunk = work.journal.open_chunk(name, "restore", sequence, bounds, work.clock())
+    done = [
+        IntendedRow(
+            (str(row.table), *row.key),
+            Transition.restore,
+            work.leaf(row.table, Transition.restore, row.key),
+            tokens=(row.record_token,),
+        )
+        for row in rows
+    ]
+    with work.installation.sources.begin(system, write=True) as connection:
+        for table in order:
+            _insert(work, connection, table, [row for row in rows if row.table == table])
+        work.journal.intend(chunk, done, work.clock())
+        work.lease.confirm()
+    finish(work, chunk, done, time.monotonic() - begun)
+
+
+def insertion_order(catalogue: Catalogue, tables: Iterable[TableName]) -> list[TableName]:
+    """``tables`` of one system, each after those it points at."""
+    left, order = sorted(tables), list[TableName]()
+    while left:
+        system = left[0].partition(".")[0]
+        free = [
+            name
+            for name in left
+            if not {
+                TableName(f"{system}.{pointer.table}") for pointer in catalogue.table(name).pointers
+            }
+            & (set(left) - {name})
+        ]
+        order += free or left
+        left = [name for name in left if name not in order]
+    return order
+
+
+def _insert(
+    work: Work, connection: Connection, name: TableName, rows: Sequence[RestrictedRow]
+) -> None:
+    sql = work.installation.sources.table(name)
+    try:
+        # One statement: rows of a table that point at each other are there together.
+        for batch in batches(rows, max(1, BATCH // max(1, len(sql.columns)))):
+            connection.execute(sql.insert().values([dict(row.values) for row in batch]))
+    except IntegrityError:
+        raise SourceError(
+            f"{name}: restricted rows cannot go back: a key is taken by another row, or what "
+            "they point at is gone; nothing was changed"
+        ) from None
+    there = _digests(work, connection, name, [row.key for row in rows])
+    if any(there.get(row.key) != row.digest for row in rows):
+        raise SourceError(
+            f"{name}: the database does not give back what was written; nothing was changed"
+        )
+
+
+def _digests(
+    work: Work, connection: Connection, name: TableName, keys: Sequence[Key]
+) -> dict[Key, bytes]:
+    sql = work.installation.sources.table(name)
+    key = [sql.c[column] for column in work.installation.catalogue.table(name).key]
+    found: dict[Key, bytes] = {}
+    for batch in batches(keys, BATCH):
+        statement = sa.select(*sql.columns).where(key_in(key, batch))
+        for row in connection.execute(statement).mappings():
+            place = tuple(row[column.name] for column in key)
+            found[place] = work.installation.keyring.row_digest(dict(row))
+    return found
+
+
+def finish(work: Work, chunk: Chunk, done: Sequence[IntendedRow], seconds: float) -> None:
+    """After the source has committed: the copies and their keys go. Repeatable."""
+    stores = work.installation.stores
+    tokens = sorted({token for row in done for token in row.tokens})
+    at = archive.records.c
+    units: set[str] = set()
+    with reading(stores.archive) as connection:
+        for batch in batches(tokens, BATCH):
+            statement = sa.select(at.unit_id, at.facts).where(at.record_token.in_(batch))
+            rows = connection.execute(statement).all()
+            units |= {row.unit_id for row in rows if RESTRICTED in row.facts}
+    if units:
+        work.installation.keyring.destroy_units(sorted(units), work.clock())
+    for batch in batches(sorted(units), BATCH):
+        with writing(stores.vault) as connection:
+            connection.execute(vault.records.delete().where(vault.records.c.unit_id.in_(batch)))
+        with writing(stores.archive) as connection:
+            for table in (archive.fingerprints, archive.records, archive.units):
+                connection.execute(table.delete().where(table.c.unit_id.in_(batch)))
+    counts = Counter(selected=len(done), restored=len(done))
+    work.journal.complete(chunk, done, counts, seconds, work.clock())
+
+
+def committed(work: Work, rows: Sequence[IntendedRow]) -> bool:
+    """Whether the transaction that was to put ``rows`` back was committed.
+
+    It was one: where any row is there as it was sealed, all were.
+    """
+    by_table: dict[TableName, list[Key]] = defaultdict(list)
+    for row in rows:
+        by_table[TableName(row.key[0])].append(tuple(row.key[1:]))
+    sealed = _sealed_digests(work, [token for row in rows for token in row.tokens])
+    for name, keys in by_table.items():
+        with work.installation.sources.begin(name.partition(".")[0]) as connection:
+            if set(_digests(work, connection, name, keys).values()) & sealed:
+                return True
+    return False
+
+
+def _sealed_digests(work: Work, tokens: Sequence[str]) -> set[bytes]:
+    at = archive.records.c
+    found: set[bytes] = set()
+    with reading(work.installation.stores.archive) as connection:
+        for batch in batches(sorted(set(tokens)), BATCH):
+            statement = sa.select(at.row_digest).where(at.record_token.in_(batch))
+            found |= {bytes(digest) for digest in connection.scalars(statement)}
+    return found

@@ -1,0 +1,351 @@
+"""Carrying a verified request out, by the executor of the daily run.
+
+Plan, execute, look again: what was planned is asked for once more and must be gone, a re-scan by
+value must find nothing that the outcomes do not explain. Only then is the request answered.
+A failure stays visible in the request until a person has it tried again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from retention import holds
+from retention.catalogue.model import TableName
+from retention.errors import ApprovalNeeded, LeaseHeld, RetentionError
+from retention.execution.erasing import erase_archived
+from retention.execution.run import (
+    STAGES,
+    Planner,
+    begin,
+    do_stage,
+    end,
+    new_run_id,
+    tables_to_do,
+    unfit,
+)
+from retention.execution.work import Work
+from retention.holds import Person
+from retention.installation import Installation
+from retention.planning.plan import Plan
+from retention.requests import access, casebook, opposition, outbox, package, rectifying, rescan
+from retention.requests.aims import PersonAim, aim_of
+from retention.requests.model import (
+    Asked,
+    Kind,
+    Outcome,
+    OutcomeLine,
+    Request,
+    RequestError,
+    RequestId,
+    State,
+)
+from retention.requests.persons import read_person
+from retention.requests.planning import RequestPlan, plan_request
+from retention.settings import Mode
+
+BY = "orchestrator"
+"""Who carries requests out, in the record of their changes."""
+
+_COPIES = (Kind.access, Kind.portability)
+
+Clock = Callable[[], datetime]
+
+
+@dataclass(frozen=True)
+class _Known:
+    """Whom a request is about."""
+
+    persons: tuple[Person, ...]
+    tokens: tuple[str, ...]
+
+
+def foresee(installation: Installation, request_id: str, as_of: date) -> RequestPlan | None:
+    """What carrying a request out would do; ``None`` for one that only makes a copy.
+
+    Reads sources and archive, touches nothing.
+
+    Raises:
+        RequestError: there is no such request. SourceError: a system is out of reach.
+    """
+    request = casebook.get(installation, request_id)
+    if request.kind in _COPIES:
+        return None
+    known = _known(installation, request.request_id)
+    aim = _aim(installation, request, known, as_of)
+    return plan_request(
+        installation, request, known.persons, known.tokens, aim, unfit(installation)
+    )
+
+
+def carry_out(
+    installation: Installation,
+    request_id: str,
+    *,
+    as_of: date,
+    today: date,
+    clock: Clock,
+    run_id: str | None = None,
+    progress: Callable[[str, str, int], None] = lambda _stage, _table, _rows: None,
+) -> Request:
+    """Carry a verified request out, to its answer.
+
+    Raises:
+        RequestError: it is not verified, or something of the person is left that the outcomes do
+            not explain. LeaseHeld: another run is at work; the request is as it was.
+            RetentionError: it failed; the reason is kept with the request, which stays open.
+    """
+    request = casebook.get(installation, request_id)
+    if request.state is not State.verified:
+        raise RequestError(
+            f"request {request.request_id[:8]} is {request.state}; only a verified one can be "
+            "carried out ('retention request retry' takes up one that failed)"
+        )
+    if installation.settings.mode is Mode.observe:
+        raise RequestError("'mode: observe' touches nothing: no request can be carried out")
+    casebook.reconcile(installation, clock())
+    run = run_id or new_run_id()
+    with _failures_kept(installation, request.request_id, clock):
+        if request.kind in _COPIES:
+            return _copy(installation, request, as_of, clock, run)
+        return _change(installation, request, as_of, today, clock, run, progress)
+
+
+@contextmanager
+def _failures_kept(installation: Installation, request_id: RequestId, clock: Clock) -> Any:
+    """Whatever goes wrong is written down with the request; only a busy lease is no failure."""
+    try:
+        yield
+    except LeaseHeld:
+        raise
+    except RetentionError as error:
+        casebook.fail(installation, request_id, str(error), clock())
+        raise
+    except Exception as error:
+        # Its text may quote a row: only its kind is kept.
+        casebook.fail(installation, request_id, f"unexpected {type(error).__name__}", clock())
+        raise
+
+
+def _known(installation: Installation, request_id: RequestId) -> _Known:
+    return _Known(
+        tuple(casebook.persons(installation, request_id)),
+        tuple(casebook.tokens(installation, request_id)),
+    )
+
+
+def _aim(installation: Installation, request: Request, known: _Known, as_of: date) -> PersonAim:
+    corrections: Mapping[Any, Mapping[str, Any]] = {}
+    if request.kind is Kind.rectification:
+        tables = list(read_person(installation, known.persons, as_of))
+        corrections = rectifying.corrections(installation, tables, _asked(request).corrections)
+    return aim_of(installation, request.kind, known.persons, as_of, corrections)
+
+
+def _asked(request: Request) -> Asked:
+    if request.asked is None:
+        raise RequestError(f"request {request.request_id[:8]}: what it asked is no longer kept")
+    return request.asked
+
+
+# --- copies ----------------------------------------------------------------------------
+
+
+def _copy(
+    installation: Installation, request: Request, as_of: date, clock: Clock, run: str
+) -> Request:
+    """Access and portability: gather, and put a sealed package by."""
+    known, number = _known(installation, request.request_id), request.request_id
+    casebook.move(installation, number, State.planned, by=BY, now=clock(), run_id=run)
+    casebook.move(installation, number, State.executing, by=BY, now=clock(), run_id=run)
+    gathered = access.gather(installation, known.persons, known.tokens, as_of)
+    shown = gathered.portable() if request.kind is Kind.portability else gathered
+    if shown.tables:
+        package.make(installation, request, gathered, as_of=as_of, now=clock())
+    lines = [OutcomeLine(str(name), "", Outcome.copied, rows) for name, rows in shown.rows.items()]
+    casebook.put_outcomes(installation, number, lines or [_nothing()])
+    return casebook.answer(installation, number, by=BY, now=clock(), as_of=as_of)
+
+
+def _nothing() -> OutcomeLine:
+    return OutcomeLine("", "", Outcome.nothing, 0)
+
+
+# --- changes ---------------------------------------------------------------------------
+
+
+def _change(
+    installation: Installation,
+    request: Request,
+    as_of: date,
+    today: date,
+    clock: Clock,
+    run: str,
+    progress: Callable[[str, str, int], None],
+) -> Request:
+    number, known = request.request_id, _known(installation, request.request_id)
+    made: list[RequestPlan] = []
+
+    def planner(stopped: dict[TableName, str]) -> Plan:
+        aim = _aim(installation, request, known, as_of)
+        planned = plan_request(installation, request, known.persons, known.tokens, aim, stopped)
+        made.append(planned)
+        return planned.plan
+
+    _remember(installation, request, known)
+    work = _begin(installation, request, known, as_of, today, clock, run, planner)
+    work.progress = progress
+    planned = made[0]
+    try:
+        casebook.move(installation, number, State.planned, by=BY, now=clock(), run_id=run)
+        lines = _told(installation, number, [*planned.outcomes, *_beside(work, request, known)])
+        casebook.put_outcomes(installation, number, lines)
+        casebook.move(installation, number, State.executing, by=BY, now=clock(), run_id=run)
+        _execute(work, request, known)
+    except RetentionError as error:
+        end(work, str(error), status="failed")
+        raise
+    stopped = end(work)
+    if reasons := [reason for name, reason in stopped.items() if name in planned.plan.stopped
+                   or any(item.table == name for item in planned.plan.items)]:  # fmt: skip
+        raise RequestError(f"a part could not be touched: {reasons[0]}")
+    _look_again(installation, request, known, as_of)
+    _afterwards(installation, request, known, lines, as_of, clock)
+    return casebook.answer(installation, number, by=BY, now=clock(), as_of=as_of)
+
+
+def _begin(
+    installation: Installation,
+    request: Request,
+    known: _Known,
+    as_of: date,
+    today: date,
+    clock: Clock,
+    run: str,
+    planner: Planner,
+) -> Work:
+    if request.kind is Kind.restriction and known.persons:
+        _restrict(installation, request, known, clock())
+    aim = _aim(installation, request, known, as_of)
+    try:
+        return begin(
+            installation, as_of, today=today, clock=clock, run_id=run, aim=aim, planner=planner
+        )
+    except ApprovalNeeded as needed:
+        raise ApprovalNeeded(f"request {request.request_id[:8]}: {needed}") from None
+
+
+def _execute(work: Work, request: Request, known: _Known) -> None:
+    """The stages of the daily run, on one person's rows; then the archive."""
+    for name in tables_to_do(work):
+        for stage in STAGES:
+            do_stage(work, stage, name)
+    if request.kind is Kind.erasure:
+        erase_archived(work, known.tokens)
+
+
+def _restrict(installation: Installation, request: Request, known: _Known, now: datetime) -> None:
+    """From now on nothing of theirs transitions: also what is in the archive already."""
+    reason = restriction_reason(request.request_id)
+    if any(hold.reason == reason for hold in holds.holds(installation)):
+        return
+    holds.place(
+        installation, known.persons[0], kind="restriction", reason=reason, by=BY, now=now,
+        more=known.persons[1:],
+    )  # fmt: skip
+
+
+def restriction_reason(request_id: RequestId) -> str:
+    """The reason by which the restriction of a request is found among the holds."""
+    return f"request {request_id}"
+
+
+def _beside(work: Work, request: Request, known: _Known) -> list[OutcomeLine]:
+    """What the plan does not say: evidence left as issued, and that nobody is known."""
+    if not known.tokens:
+        return [_nothing()]
+    if request.kind is not Kind.rectification:
+        return []
+    tables = list(read_person(work.installation, known.persons, work.as_of))
+    left = rectifying.evidence_left(tables, _asked(request).corrections)
+    return [OutcomeLine(name, "", Outcome.kept, rows, None, "evidence") for name, rows in left]
+
+
+def _told(
+    installation: Installation, request_id: RequestId, lines: Sequence[OutcomeLine]
+) -> list[OutcomeLine]:
+    """The outcomes, those of earlier attempts included: what was done then is not found again."""
+    final = (Outcome.deleted, Outcome.archived, Outcome.corrected, Outcome.restricted)
+    found: dict[tuple[Any, ...], OutcomeLine] = {}
+    for line in (*casebook.outcomes(installation, request_id), *lines):
+        place = (line.table, line.purpose, line.outcome, line.until, line.because)
+        before = found.get(place)
+        if before is None or line.rows > before.rows:
+            found[place] = line
+    now = {(line.table, line.purpose, line.outcome) for line in lines}
+    return [
+        line
+        for line in found.values()
+        if line.outcome in final or (line.table, line.purpose, line.outcome) in now
+    ]
+
+
+def _remember(installation: Installation, request: Request, known: _Known) -> None:
+    """What the person can be recognised by, kept sealed before anything is touched."""
+    by_value = request.kind in (Kind.erasure, Kind.objection)
+    if by_value and casebook.sought(installation, request.request_id) is None:
+        found = rescan.gather_sought(installation, known.persons, known.tokens, _asked(request))
+        casebook.keep_sought(installation, request.request_id, found)
+
+
+def _look_again(installation: Installation, request: Request, known: _Known, as_of: date) -> None:
+    """Nothing of what was planned may be left to do.
+
+    Raises:
+        RequestError: something is: a row changed meanwhile, or is still referred to.
+    """
+    aim = _aim(installation, request, known, as_of)
+    again = plan_request(installation, request, known.persons, known.tokens, aim, {})
+    if again.left:
+        places = ", ".join(sorted({f"{item.table} ({item.rows})" for item in again.left}))
+        raise RequestError(
+            f"not everything could be done: {places}: rows changed meanwhile, or another table "
+            "still refers to them; see to it, then 'retention request retry'"
+        )
+
+
+def _afterwards(
+    installation: Installation,
+    request: Request,
+    known: _Known,
+    lines: Sequence[OutcomeLine],
+    as_of: date,
+    clock: Clock,
+) -> None:
+    """Opposition list, recipients, and the independent search by value."""
+    if request.kind in (Kind.objection, Kind.erasure):
+        sought = casebook.sought(installation, request.request_id) or {}
+        who = [*_asked(request).said().items(), *rescan.contacts(sought)]
+        opposition.add(installation, who, as_of=as_of)
+    changed = (Outcome.deleted, Outcome.archived, Outcome.corrected, Outcome.restricted)
+    tables = {TableName(line.table) for line in lines if line.outcome in changed and line.table}
+    outbox.notify(installation, request, tables, clock())
+    sought = casebook.sought(installation, request.request_id)
+    if request.kind is not Kind.erasure or sought is None:
+        return
+    not_theirs = [
+        subject.token
+        for subject in casebook.subjects(installation, request.request_id)
+        if subject.chosen is False
+    ]
+    traces = rescan.rescan(installation, sought, lines, known.tokens, not_theirs=not_theirs)
+    left = [trace for trace in traces if not trace.explained]
+    if left:
+        places = ", ".join(sorted({f"{trace.place} ({trace.what})" for trace in left}))
+        raise RequestError(
+            f"a search by value finds more of the person than the outcomes explain: {places}; "
+            "see to it, then 'retention request retry'"
+        )

@@ -1,0 +1,121 @@
+"""The words of the re-scan, and what a request's outcomes explain."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from retention.catalogue.model import Catalogue, TableName
+from retention.policy.table import Policy
+from retention.requests.model import BECAUSE, Outcome, OutcomeLine
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Something of a person that is still there: where and what, never the value.
+
+    ``place`` is ``system.table.column``, ``system.table`` (several columns together),
+    ``archive:system.table``, ``archive``, ``vault``, ``package`` or ``release:FOLDER/FILE``.
+    ``why`` says by which rule it is explained, or why it is not.
+    """
+
+    place: str
+    what: str
+    rows: int
+    explained: bool
+    why: str
+
+
+@dataclass(frozen=True)
+class Case:
+    """What one request's re-scan goes by.
+
+    ``sought`` is what ``gather_sought`` found before anything was touched; ``tokens`` are the
+    person's subject tokens; ``not_theirs`` those of records of which somebody has said that
+    they are another person's.
+    """
+
+    sought: Mapping[str, Any]
+    outcomes: Sequence[OutcomeLine]
+    tokens: Collection[str]
+    not_theirs: Collection[str] = field(default=())
+
+
+_STAY = frozenset({Outcome.kept, Outcome.held, Outcome.review, Outcome.stopped})
+"""After these a row is still where it was."""
+
+_SEALED = _STAY | {Outcome.archived, Outcome.restricted}
+"""After these there may be something of it in the archive."""
+
+_SAID: Mapping[Outcome, str] = {
+    Outcome.kept: "kept",
+    Outcome.held: "held",
+    Outcome.review: "waits for a person's decision",
+    Outcome.stopped: "its table was stopped",
+    Outcome.archived: "archived",
+    Outcome.restricted: "restricted",
+}
+_UNSAID = "the outcome does not say that it stays"
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """What became of each table, as far as it explains that something is still there."""
+
+    catalogue: Catalogue
+    policy: Policy
+    lines: Sequence[OutcomeLine]
+
+    def in_source(self, name: str) -> tuple[bool, str]:
+        """Whether rows of a table are still to be there; and why, or why not."""
+        for line in self._lines(name):
+            if line.outcome in _STAY or (line.outcome is Outcome.archived and self._in_place(line)):
+                return True, _because(line)
+        return False, _UNSAID
+
+    def in_archive(self, name: str) -> tuple[bool, str]:
+        for line in self._lines(name):
+            if line.outcome in _SEALED:
+                return True, _because(line)
+        return False, _UNSAID
+
+    def anywhere(self, name: str) -> tuple[bool, str]:
+        return self.in_archive(name)
+
+    def most(self, name: str) -> int | None:
+        """How many rows of the table can be left in the source; ``None`` if it is not said."""
+        own = [line for line in self.lines if line.table == name]
+        if not own or any(line.outcome is Outcome.stopped for line in self._lines(name)):
+            return None
+        return sum(
+            line.rows
+            for line in own
+            if line.outcome in _STAY or (line.outcome is Outcome.archived and self._in_place(line))
+        )
+
+    def _lines(self, name: str) -> list[OutcomeLine]:
+        """A table's own lines; a dependant's are also those of the table that it follows.
+
+        Where a tree was stopped, that is said of one of its tables, and of no number of rows.
+        """
+        try:
+            clock = self.catalogue.clock_of(TableName(name))
+            tree = self.catalogue.tree_of(TableName(name))
+        except KeyError:  # not governed
+            return []
+        counted = [line for line in self.lines if line.rows]
+        own = [line for line in counted if line.table == name]
+        follows = [line for line in counted if line.table == clock]
+        stopped = [line for line in self.lines if line.outcome is Outcome.stopped]
+        return [*(own or follows), *(line for line in stopped if line.table in tree)]
+
+    def _in_place(self, line: OutcomeLine) -> bool:
+        found = (version.purposes.get(line.purpose) for version in self.policy.versions)
+        return any(item and item.archive and item.archive.in_place for item in found)
+
+
+def _because(line: OutcomeLine) -> str:
+    reason = BECAUSE.get(line.because or "")
+    until = f" until {line.until.isoformat()}" if line.until else ""
+    return _SAID[line.outcome] + until + (f", because {reason}" if reason else "")

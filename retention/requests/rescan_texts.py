@@ -1,0 +1,174 @@
+"""How texts are read by the re-scan: folded, unescaped, and taken apart.
+
+What finds e-mails and numbers takes whole ones only, so that an address that merely ends or
+begins like another is not that other.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping
+from html import unescape
+from typing import Any
+from urllib.parse import unquote
+
+import phonenumbers
+from phonenumbers import NumberParseException, PhoneNumberFormat
+
+_LETTERS = str.maketrans({"œ": "oe", "æ": "ae", "ø": "o", "ł": "l", "đ": "d", "ı": "i"})
+_INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u2060\ufeff"))
+_SHORT = {
+    "av": "avenue",
+    "ave": "avenue",
+    "bd": "boulevard",
+    "bld": "boulevard",
+    "blvd": "boulevard",
+    "ch": "chemin",
+    "imp": "impasse",
+    "pl": "place",
+    "rte": "route",
+    "sq": "square",
+    "st": "saint",
+    "ste": "sainte",
+}
+_WORD = re.compile(r"[^\W_]+")
+_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|[nrtbf\"/\\])")
+_LOCAL = re.compile(r"[^\s@<>()\[\],;\"]*")
+_DOMAIN = re.compile(r"[\w.-]+")
+_NO_LOCAL_PART = re.compile(r"[=/:'`{}|&?!*#$%~^\\]")
+_DIGITS = re.compile(r"\d(?:[\s().\-/+]{0,3}\d){6,}")
+
+_LONGEST_LOCAL, _LONGEST_DOMAIN, _LONGEST_PHONE = 100, 255, 18
+_NESTED = 1_000_000
+"""A longer text, in characters, is not taken apart as JSON."""
+_SHORTEST = 8
+_SHORTEST_BARE = 9
+"""Digits of a number without country and leading zero."""
+
+
+def folded(text: str) -> list[str]:
+    """The words of a text, in lower case and without accents; abbreviations written out."""
+    if text.isascii():
+        letters = text.lower()
+    else:
+        apart = unicodedata.normalize("NFKD", text.translate(_INVISIBLE)).casefold()
+        letters = "".join(c for c in apart if not unicodedata.combining(c)).translate(_LETTERS)
+    return [_SHORT.get(word, word) for word in _WORD.findall(letters)]
+
+
+def plain(text: str) -> str:
+    """Lower case, compatible forms made one; accents stay."""
+    if text.isascii():
+        return text.lower()
+    return unicodedata.normalize("NFKC", text.translate(_INVISIBLE)).casefold()
+
+
+def readings(text: str) -> Iterator[str]:
+    """The text, and what it says where it is written for a URL, HTML or JSON."""
+    yield text
+    if "%" in text and (found := unquote(text)) != text:
+        yield found
+    if "&" in text and ";" in text and (found := unescape(text)) != text:
+        yield found
+    if "\\" in text:
+        yield _ESCAPE.sub(lambda match: chr(int(match[1], 16)) if match[1] else " ", text)
+
+
+def email_spellings(form: str) -> Iterator[str]:
+    """As it stands, and with the domain in the mail system's own letters, or in people's."""
+    yield form
+    local, _, domain = form.rpartition("@")
+    for change in (_to_ascii, _to_letters):
+        if (other := change(domain)) is not None:
+            yield f"{local}@{other}"
+
+
+def _to_ascii(domain: str) -> str | None:
+    try:
+        return domain.encode("idna").decode("ascii")
+    except UnicodeError:
+        return None
+
+
+def _to_letters(domain: str) -> str | None:
+    try:
+        return domain.encode("ascii").decode("idna")
+    except UnicodeError:
+        return None
+
+
+def emails(plain: str) -> Iterator[str]:
+    """Every e-mail address: whole ones only, so that one that ends like another is not it."""
+    at = plain.find("@")
+    while at >= 0:
+        before = plain[max(0, at - _LONGEST_LOCAL) : at][::-1]
+        match = _LOCAL.match(before)
+        local = match[0][::-1] if match else ""
+        domain = _DOMAIN.match(plain, at + 1, at + 1 + _LONGEST_DOMAIN)
+        if local and domain:
+            ends = {domain[0].rstrip("._-")}
+            starts = [local, *(local[m.end() :] for m in _NO_LOCAL_PART.finditer(local))]
+            for start in starts:
+                for name in {start, start.lstrip("._-+")}:
+                    yield from (f"{name}@{end}" for end in ends)
+        at = plain.find("@", at + 1)
+
+
+def numbers(plain: str) -> Iterator[str]:
+    """Digits that can be a phone number: of one group, or of neighbouring groups."""
+    for match in _DIGITS.finditer(plain):
+        groups = re.findall(r"\d+", match[0])
+        for start in range(len(groups)):
+            digits = ""
+            for group in groups[start:]:
+                digits += group
+                if len(digits) > _LONGEST_PHONE:
+                    break
+                if len(digits) >= 8:
+                    yield digits
+
+
+def objects(cell: str) -> Iterator[list[str]]:
+    """The texts of each object or list within a cell that holds JSON."""
+    start = cell.lstrip()[:1]
+    if start not in ("{", "[") or len(cell) > _NESTED:
+        return
+    try:
+        todo: list[Any] = [json.loads(cell)]
+    except (ValueError, RecursionError):
+        return
+    while todo:
+        item = todo.pop()
+        inside = list(item.values()) if isinstance(item, Mapping) else list(item)
+        todo += [value for value in inside if isinstance(value, dict | list)]
+        yield [str(value) for value in inside if isinstance(value, str | int | float)]
+
+
+def phone_spellings(value: str, region: str) -> tuple[str, frozenset[str], frozenset[str]]:
+    """A number's form, its digits in every usual spelling, and those too short for a text.
+
+    The last ones are the number without country and leading zero, as a column of numbers
+    holds it: they count only where they are all that a cell holds.
+    """
+    digits = re.sub(r"\D", "", value)
+    try:
+        number = phonenumbers.parse(value, region)
+    except NumberParseException:
+        number = None
+    if number is None or not phonenumbers.is_possible_number(number):
+        return digits, frozenset({digits} if len(digits) >= _SHORTEST else ()), frozenset()
+    country = str(number.country_code)
+    bare = phonenumbers.national_significant_number(number)
+    national = re.sub(r"\D", "", phonenumbers.format_number(number, PhoneNumberFormat.NATIONAL))
+    spellings = {
+        national,
+        f"{country}{bare}",
+        f"00{country}{bare}",
+        f"{country}0{bare}",
+        f"00{country}0{bare}",
+    }
+    enough = frozenset(item for item in spellings if len(item) >= _SHORTEST)
+    alone = frozenset({bare} if len(bare) >= _SHORTEST_BARE else ())
+    return f"{country}{bare}", enough, alone
