@@ -95,12 +95,21 @@ def release(
     config: Config = None,
     as_json: Json = False,
 ) -> None:
-    """Lift a hold or a restriction; the next run takes up what it had stopped."""
+    """Lift a hold; the next run, and requests that it had stopped, are taken up again.
+
+    A restriction that a person asked for is ended by 'retention request lift', which puts the
+    rows back.
+    """
     from retention import holds  # noqa: PLC0415 - slow to import
+    from retention.requests import lifting  # noqa: PLC0415
 
     with door(ctx, config).installation() as installation:
+        lifting.refuse_if_asked_for(installation, hold_id)
         holds.release(installation, hold_id, reason=reason, by=by, now=utc_now())
+        taken_up = lifting.take_up(installation, utc_now())
     if as_json:
-        write_json({"hold_id": hold_id, "released": True})
+        write_json({"hold_id": hold_id, "released": True, "taken_up": taken_up})
     else:
         say(f"released: {hold_id}")
+        for request_id in taken_up:
+            say(f"to be carried out again: request {request_id}")

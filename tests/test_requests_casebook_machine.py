@@ -17,7 +17,7 @@ from retention.installation import Installation
 from retention.policy.calendar import reply_deadline
 from retention.requests import casebook
 from retention.requests.model import Outcome, OutcomeLine, Request, RequestError, State
-from tests.casebook_support import ASKED, NOW, TODAY, added, ledger_of, match
+from tests.casebook_support import ASKED, NOW, added, ledger_of, match
 from tests.engine.small import Small
 
 WAITS = {Outcome.held, Outcome.review, Outcome.stopped}

@@ -110,7 +110,7 @@ class Crash(BaseException):
 
 
 STEPS = [
-    (inbox_files, "claim"), (inbox, "_read"), (casebook, "add"), (inbox, "settle"),
+    (inbox_files, "claim"), (inbox_files, "keep_number"), (inbox, "_read"), (casebook, "add"), (inbox, "settle"),
     (identity, "resolve"), (casebook, "put_subjects"), (casebook, "verify"),
     (inbox_files, "replace"), (inbox_files, "move"),
 ]  # fmt: skip

@@ -178,4 +178,3 @@ def test_an_address_in_any_text_is_found(before, after, upper):
 @given(words)
 def test_no_text_breaks_it(text):
     MATCHER.find([text, text[::-1], "{" + text, "[" + text])
-

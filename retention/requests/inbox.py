@@ -121,6 +121,8 @@ def _take(
             return Taken(name, None, error.reasons)
         new = None  # a receipt already, or what it says of its verification is past reading
     try:
+        if known is None:
+            inbox_files.keep_number(path)
         request = _kept(installation, known, new, taker, now)
     except RequestError as error:
         reasons = (str(error),)

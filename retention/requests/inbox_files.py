@@ -108,8 +108,16 @@ def claim(path: Path, folder: Path) -> str:
     if (folder / name).is_file() and not (folder / name).is_symlink():
         with suppress(PermissionError):  # another account's file: its folder protects it
             (folder / name).chmod(0o600)
-    _sync(folder)
     return name
+
+
+def keep_number(path: Path) -> None:
+    """Make sure that a claimed file keeps its number, whatever happens to the machine."""
+    handle = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def number_of(name: str) -> str:
@@ -151,19 +159,8 @@ def _write(path: Path, text: str) -> None:
     handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW, 0o600)
     with os.fdopen(handle, "w", encoding="utf-8") as stream:
         stream.write(text)
-        stream.flush()
-        os.fsync(handle)
 
 
 def _safe(name: str) -> str:
     stem = _UNSAFE.sub("_", name[: -len(SUFFIX)])
     return (stem[:_LONGEST_STEM] or "_") + SUFFIX
-
-
-def _sync(folder: Path) -> None:
-    """A power cut must not undo the move that gave a file its number."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -76,6 +76,21 @@ def lift(
     return casebook.get(installation, number)
 
 
+def refuse_if_asked_for(installation: Installation, hold_id: str) -> None:
+    """A restriction that holds rows in the archive may not just be released.
+
+    Raises:
+        RequestError: it is one; 'retention request lift' ends it.
+    """
+    for hold in holds.holds(installation):
+        asked, _, number = hold.reason.partition(" ")
+        if hold.hold_id == hold_id and hold.kind == "restriction" and asked == "request":
+            raise RequestError(
+                f"hold {hold_id} keeps rows in the archive that a person's request took out of "
+                f"use: 'retention request lift {number}' puts them back"
+            )
+
+
 def _plan(
     installation: Installation,
     request: Request,

@@ -119,9 +119,9 @@ def _names(sought: Sought, values: Values) -> Mapping[str, _Relation | None]:
     if lasts or firsts:
         for last_name, first_name in product(lasts or ("",), firsts or ("",)):
             last, other = frozenset(last_name.split()), frozenset(first_name.split())
-            pairs.append((_part(family, last), _part(first, other)))
+            pairs.append((_part(family, last), _first(first, other)))
             if last and other:  # some write the family name where the first name belongs
-                pairs.append((_part(family, other), _part(first, last)))
+                pairs.append((_part(family, other), _first(first, last)))
     else:
         pairs += [_whole(family, first, name.split()) for name in values.get("full_name", ())]
     best = min(pairs, key=_distance, default=(None, None))
@@ -138,9 +138,12 @@ def _part(asked: frozenset[str], stored: frozenset[str]) -> _Relation | None:
         return None
     if asked == stored:
         return _Relation.same
-    if asked < stored or stored < asked or _initials(asked, stored):
-        return _Relation.like
-    return _Relation.other
+    return _Relation.like if asked < stored or stored < asked else _Relation.other
+
+
+def _first(asked: frozenset[str], stored: frozenset[str]) -> _Relation | None:
+    found = _part(asked, stored)
+    return _Relation.like if found is _Relation.other and _initials(asked, stored) else found
 
 
 def _whole(family: frozenset[str], first: frozenset[str], stored: Sequence[str]) -> _Pair:
@@ -150,7 +153,7 @@ def _whole(family: frozenset[str], first: frozenset[str], stored: Sequence[str])
     if family:
         family_is = _Relation.same if family <= found else _part(family, found)
     rest = found - family
-    first_is = _part(first, rest)
+    first_is = _first(first, rest)
     if not family and first and first < found:
         first_is = _Relation.same
     return family_is, first_is

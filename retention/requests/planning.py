@@ -201,7 +201,7 @@ def _plan(
     items: Mapping[tuple[str, Transition, str | None], int],
     stopped: Mapping[str, str],
 ) -> Plan:
-    text = f"{request.request_id}:{request.kind}:{request.attempt}"
+    text = f"{request.request_id}:{request.kind}"
     return Plan(
         as_of=as_of,
         request=request.request_id,

@@ -124,10 +124,23 @@ def _fitting(installation: Installation, row: TreeRow, name: str, wanted: str) -
         raise RequestError(
             f"{row.name}.{name}: the column cannot hold the corrected value; it wants {kind}"
         ) from None
+    if _is_day(row.row[name]) and not _is_day(wanted):
+        raise RequestError(
+            f"{row.name}.{name}: the column holds dates; the corrected value is none (YYYY-MM-DD)"
+        )
     length = getattr(kind, "length", None)
     if length is not None and len(wanted) > length:
         raise RequestError(f"{row.name}.{name}: the corrected value is longer than {length}")
     return wanted
+
+
+def _is_day(value: Any) -> bool:
+    """Whether a text is an ISO date: SQLite has no other type for one."""
+    try:
+        date.fromisoformat(str(value)[: len("2026-01-01")])
+    except ValueError:
+        return False
+    return True
 
 
 def _value(row: TreeRow, category: str) -> str | None:

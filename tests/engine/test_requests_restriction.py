@@ -12,7 +12,7 @@ from retention import holds
 from retention.errors import SourceError, StoreError
 from retention.execution.restoring import restricted_rows
 from retention.requests import casebook
-from retention.requests.lifting import take_up
+from retention.requests.lifting import refuse_if_asked_for, take_up
 from retention.requests.model import Kind, RequestError, State
 from retention.stores import archive
 from tests.engine.asking import account, ask, customer, done, lifted, said
@@ -149,3 +149,16 @@ def test_a_changed_copy_is_not_put_back(small: Small) -> None:
         with pytest.raises(StoreError, match="not what was sealed"):
             lifted(installation, request)
     assert ACTIVE not in small.ids("crm.customers")
+
+
+def test_its_hold_is_not_just_released(small: Small) -> None:
+    with small.opened() as installation:
+        done(installation, ask(installation, Kind.restriction, [customer(ACTIVE)]))
+        [hold] = holds.holds(installation)
+        with pytest.raises(RequestError, match="retention request lift"):
+            refuse_if_asked_for(installation, hold.hold_id)
+        other = holds.add(
+            installation, customer(CLEARED)[0], [str(CLEARED)], kind="restriction",
+            reason="asked for by telephone", by="dpo", now=START,
+        )  # fmt: skip
+        refuse_if_asked_for(installation, other.hold_id)
