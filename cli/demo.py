@@ -34,13 +34,18 @@ def demo(
 
     Writes a CRM, a marketing and a web database, dirty as real ones are, their catalogue, the
     policy, the settings (retention.yaml) and the true answer for each record (truth.jsonl).
-    The same people, day and seed give the same data.
+    In the inbox lie requests of some of these people: one of each kind, and one in doubt. The same people, day and seed give the same data.
     """
     from demo.write import write_demo  # noqa: PLC0415 - Faker is slow to import
 
     with progress("making people", None):
         made = write_demo(
-            directory, people=people, as_of=as_of or _today(), seed=seed, overwrite=overwrite
+            directory,
+            people=people,
+            as_of=as_of or _today(),
+            seed=seed,
+            overwrite=overwrite,
+            requests=True,
         )
     config = (directory / "retention.yaml").resolve()
     if as_json:
@@ -54,6 +59,7 @@ def demo(
                 "rows": dict(made.rows),
                 "archetypes": dict(made.archetypes),
                 "truth_records": made.truth_records,
+                "requests": made.requests,
             }
         )
         return
@@ -63,6 +69,8 @@ def demo(
         f"Next:  export RETENTION_CONFIG={config}",
         "       retention plan",
         "       retention run",
+        "       retention request take-in",
+        "       retention request process --all",
     )
 
 
@@ -73,6 +81,7 @@ def _show(made: DemoSummary) -> None:
         f"{len(made.archetypes)} kinds of lives; the true answer for {made.truth_records:,} "
         "records stands in truth.jsonl"
     )
+    say(f"{made.requests} people have written: their requests lie in the inbox")
 
 
 def _today() -> date:

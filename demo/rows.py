@@ -29,9 +29,18 @@ def campaign_rows(as_of: date) -> Iterator[TableRow]:
         yield "marketing.campaigns", row
 
 
+def person_of(life: Life, population: Population, seed: int) -> Person:
+    """Whose life it is."""
+    return population.person(life.number, _chance(life, seed))
+
+
+def _chance(life: Life, seed: int) -> random.Random:
+    return random.Random(f"rows/{seed}/{life.number}")
+
+
 def rows_of(life: Life, population: Population, seed: int) -> Iterator[TableRow]:
     """Every row of a life, owners before the rows they own."""
-    rng = random.Random(f"rows/{seed}/{life.number}")
+    rng = _chance(life, seed)
     person = population.person(life.number, rng)
     for customer in life.customers:
         yield from _customer(customer, person, population, rng)

@@ -21,6 +21,7 @@ import sqlalchemy as sa
 
 from demo.lives import Life, as_script
 from demo.people import Population
+from demo.requests import INBOX, documents, write_requests
 from demo.rows import Row, campaign_rows, rows_of, stored
 from demo.script import write_lives
 from demo.tables import SYSTEMS
@@ -52,10 +53,19 @@ statistics:
   epsilon_per_year: 8
 """
 
+REQUESTS = """\
+requests:
+  # The customer area writes request files, and asks for a login before it does.
+  inbox_may_verify: true
+"""
+
 
 @dataclass(frozen=True)
 class DemoSummary:
-    """What was written. ``rows`` counts by table, ``archetypes`` by kind of life."""
+    """What was written. ``rows`` counts by table, ``archetypes`` by kind of life.
+
+    ``requests`` is how many files wait in the inbox.
+    """
 
     directory: Path
     people: int
@@ -64,6 +74,7 @@ class DemoSummary:
     rows: Mapping[str, int]
     archetypes: Mapping[str, int]
     truth_records: int
+    requests: int = 0
 
 
 def write_demo(
@@ -74,8 +85,12 @@ def write_demo(
     seed: int = 1,
     urls: Mapping[str, str] | None = None,
     overwrite: bool = False,
+    requests: bool = False,
 ) -> DemoSummary:
     """Write a demonstration of ``people`` lives as they stand on ``as_of`` into ``directory``.
+
+    With ``requests`` some of them have asked for something: their request files lie in the inbox,
+    and the settings let these files say that the person's identity is verified.
 
     ``urls`` maps ``crm``, ``marketing`` or ``web`` to the SQLAlchemy URL of an empty database
     to fill instead of an SQLite file. A URL with a password is not written down: the
@@ -107,7 +122,8 @@ def write_demo(
     finally:
         for engine in engines.values():
             engine.dispose()
-    _write_settings(directory, given)
+    _write_settings(directory, given, REQUESTS if requests else "")
+    asked = documents(lives, Population(seed), as_of, seed) if requests else iter(())
     return DemoSummary(
         directory=directory,
         people=people,
@@ -116,6 +132,7 @@ def write_demo(
         rows={name: len(rows[name]) for name in sorted(rows)},
         archetypes=dict(sorted(Counter(life.archetype for life in lives).items())),
         truth_records=write_truth(directory, as_of),
+        requests=write_requests(directory / INBOX, asked) if requests else 0,
     )
 
 
@@ -140,7 +157,7 @@ def _make_room(directory: Path, *, overwrite: bool) -> None:
                 (directory / f"{name}{suffix}").unlink(missing_ok=True)
         for name in (MARKER, "truth.jsonl", "master.key", "ledger.head"):
             (directory / name).unlink(missing_ok=True)
-        for name in ("statistics", "quarantine"):
+        for name in ("statistics", "quarantine", INBOX):
             shutil.rmtree(directory / name, ignore_errors=True)
     for name in (*(f"{name}.sqlite" for name in SYSTEMS), "master.key"):
         if (directory / name).exists():
@@ -212,7 +229,7 @@ def _write_lives(path: Path, lives: Iterable[Life]) -> None:
             out.write(json.dumps(as_script(life), separators=(",", ":")) + "\n")
 
 
-def _write_settings(directory: Path, urls: Mapping[str, sa.URL]) -> None:
+def _write_settings(directory: Path, urls: Mapping[str, sa.URL], more: str = "") -> None:
     """The catalogue, the policy, the statistics, ``retention.yaml`` and a fresh master key."""
     catalogue = (HERE / "catalogue.yaml").read_text(encoding="utf-8")
     for name, url in urls.items():
@@ -225,7 +242,8 @@ def _write_settings(directory: Path, urls: Mapping[str, sa.URL]) -> None:
         text = source.read_text(encoding="utf-8")
         (directory / source.name).write_text(text, encoding="utf-8")
     stores = "\n".join(f"  {name}: {{url: sqlite:///stores/{name}.sqlite}}" for name in STORES)
-    (directory / "retention.yaml").write_text(SETTINGS.format(stores=stores), encoding="utf-8")
+    settings = SETTINGS.format(stores=stores) + more
+    (directory / "retention.yaml").write_text(settings, encoding="utf-8")
     key = directory / "master.key"
     handle = os.open(key, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "w", encoding="ascii") as out:

@@ -77,7 +77,7 @@ def test_an_earlier_email_that_only_an_archived_invoice_has_leads_to_the_row(wor
     world.archive(INVOICES, invoice, (CUSTOMERS, 9))
     (match,) = resolve(world.installation, Asked("Roux", "Anna", ANNA))
     assert (match.table, match.key, match.exact) == (CUSTOMERS, (9,), False)
-    assert match.contradicts == ("email",)
+    assert (match.agrees, match.contradicts) == (("family_name", "first_name"), ("email",))
 
 
 def test_a_link_leads_into_the_archive(world: World):
@@ -85,6 +85,23 @@ def test_a_link_leads_into_the_archive(world: World):
     world.archive(ACCOUNTS, {"account_id": 5, "email": ANNA}, (ACCOUNTS, 5))
     asked = Asked(customer_ref="1", family_name="Roux")
     assert outcome(world, asked) == ({(CUSTOMERS, 1), (ACCOUNTS, None)}, NOBODY)
+
+
+def test_a_link_within_the_archive_is_doubtful_unless_the_name_agrees(world: World):
+    world.archive(CUSTOMERS, GONE, (CUSTOMERS, 9))
+    world.archive(ACCOUNTS, {"account_id": 5, "email": ANNA}, (ACCOUNTS, 5))
+    found = resolve(world.installation, Asked(customer_ref="9"))
+    assert {(match.table, match.exact) for match in found} == {(CUSTOMERS, True), (ACCOUNTS, False)}
+    named = {"account_id": 6, "email": ANNA, "name": "Roux Anna"}
+    world.archive(ACCOUNTS, named, (ACCOUNTS, 6))
+    found = resolve(world.installation, Asked("Roux", "Anna", customer_ref="9"))
+    told_in_order = [(match.table, match.exact) for match in found]
+    assert sorted(told_in_order, key=lambda item: not item[1]) == told_in_order
+    assert sorted(told_in_order) == [
+        (CUSTOMERS, True),
+        (ACCOUNTS, False),
+        (ACCOUNTS, True),
+    ]
 
 
 def test_after_a_choice_the_links_lead_to_the_rest(world: World):

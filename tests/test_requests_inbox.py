@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from retention.catalogue.model import TableName
 from retention.errors import SourceError
 from retention.installation import Installation
-from retention.requests import casebook, identity, receiving
+from retention.requests import casebook, identity, inbox_files, receiving
 from retention.requests.identity import Match
 from retention.requests.inbox import Taken, take_in
 from retention.requests.intake import read_request
@@ -283,3 +284,19 @@ def test_two_at_once_make_each_request_once(small: Small, found: list[Match]) ->
     assert all(item.request_id and not item.reasons for item in taken)
     with small.reopened() as installation:
         assert len(requests(installation)) == 20
+
+
+def test_what_was_rejected_goes_after_a_while_and_nothing_else(tmp_path: Path) -> None:
+    rejected, outside = tmp_path / "rejected", tmp_path / "outside.json"
+    rejected.mkdir()
+    outside.write_text("{}")
+    old, young, link = (rejected / name for name in ("old.json", "young.json", "link.json"))
+    for path in (old, young):
+        path.write_text("what somebody wrote of themselves")
+    link.symlink_to(outside)
+    now = datetime.now(UTC)
+    assert inbox_files.forget(rejected, now - timedelta(days=30)) == 0
+    assert inbox_files.forget(rejected, now + timedelta(days=1)) == 3
+    assert outside.read_text() == "{}"
+    assert list(rejected.iterdir()) == []
+    assert inbox_files.forget(tmp_path / "nowhere", now) == 0

@@ -15,7 +15,7 @@ from retention.errors import RetentionError
 from retention.holds import subject_token
 from retention.installation import Installation
 from retention.requests.model import Asked, Outcome, OutcomeLine
-from retention.requests.rescan import Case, Trace, gather_sought, rescan, rescan_many
+from retention.requests.rescan import Case, Trace, contacts, gather_sought, rescan, rescan_many
 from tests.engine import lives, tables
 from tests.engine.small import Small
 
@@ -346,3 +346,40 @@ def test_a_text_that_is_no_text_hides_nothing(tmp_path):
     with small.opened() as installation:
         found = unexplained(rescan(installation, sought, [], []))
     assert ("crm.notes.body", "email") in found
+
+
+def test_only_contacts_of_the_persons_own_records_go_on_the_opposition_list(place):
+    columns = place.catalogue["systems"]["crm"]["tables"]["notes"]["columns"]
+    columns["body"] = {"category": "user.contact.email", "identifies": True}
+    place.write_documents()
+    place.update("crm.notes", {"note_id": 4}, body="agent@example.com")
+    with place.opened() as installation:
+        sought = gathered(installation)
+        assert ["email", "agent@example.com", "crm.notes.body"] in sought["values"]
+        wanted = {("email", EMAIL), ("email", EMAIL.lower()), ("phone", PHONE)}
+        assert set(contacts(sought)) == wanted
+    assert contacts({}) == []
+
+
+def test_another_kind_of_person_with_numbers_of_its_own_is_no_trace(tmp_path):
+    small = catalogued(Small(tmp_path / "small"))
+    for name in ("agents", "leads"):
+        key = sa.Column("customer_id", sa.Integer, primary_key=True)
+        make_table(small, name, key, text_column("seen_on"), customer_id=PERSON)
+    small.catalogue["systems"]["crm"]["tables"]["agents"] = {
+        "label": "Agents",
+        "subject": "agent",
+        "key": "customer_id",
+        "purposes": {"contract": "always"},
+        "events": {"login": {"column": "seen_on"}},
+        "columns": {
+            "customer_id": {"category": "user.unique_id"},
+            "seen_on": {"category": "system.operations"},
+        },
+    }
+    small.write_documents()
+    with small.opened() as installation:
+        sought = gather_sought(installation, [CUSTOMER], [])
+        places = {place for place, _ in unexplained(rescan(installation, sought, [], []))}
+    assert "crm.leads.customer_id" in places
+    assert "crm.agents.customer_id" not in places

@@ -178,3 +178,10 @@ def test_an_address_in_any_text_is_found(before, after, upper):
 @given(words)
 def test_no_text_breaks_it(text):
     MATCHER.find([text, text[::-1], "{" + text, "[" + text])
+
+
+@pytest.mark.parametrize("value", VALUES)
+def test_each_value_is_found_between_other_cells_by_itself(value):
+    alone = Matcher([([value], [("Petit", "Zoé")])], "FR")
+    cells = ["7", "x", value[1], "612345", "Petit"]
+    assert [(hit.wanted.what, hit.at) for hit in alone.find(cells)] == [(value[0], 2)]

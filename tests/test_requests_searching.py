@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from retention.catalogue.model import TableName
+from retention.identities import normal
 from retention.requests.likeness import Sought, compare
 from retention.requests.model import Asked
 from retention.requests.searching import read, search
@@ -145,3 +146,23 @@ def test_a_whole_name_compared(whole, agrees, contradicts, like):
     sought = Sought.of(Asked(family_name="Dupont", first_name="Jean"), "FR")
     found = compare(sought, {"full_name": frozenset({whole})})
     assert (found.agrees, found.contradicts, found.like) == (agrees, contradicts, like)
+
+
+@pytest.mark.parametrize(
+    ("street", "town", "same"),
+    [
+        ("3, av. de St-Ouen", "75018", True),
+        ("3 avenue de Saint-Ouen, bâtiment B", None, True),
+        ("3 bis avenue de Saint-Ouen", "75018", True),
+        ("3 avenue de Saint-Ouen", "69001", False),
+        ("3 avenue de Saint-Ouen, porte 5", "75018", False),
+        ("5 avenue de Saint-Ouen", "75018", False),
+        ("3", "75018", False),
+    ],
+)
+def test_two_addresses_compared(street: str, town: str | None, *, same: bool):
+    sought = Sought.of(Asked(address="3 avenue de Saint-Ouen 75018 Paris"), "FR")
+    values = {"address": frozenset({normal("address", street) or ""})}
+    values |= {"postcode": frozenset({town})} if town else {}
+    found = compare(sought, values)
+    assert (found.agrees == {"address"}, found.contradicts == {"address"}) == (same, not same)

@@ -15,6 +15,7 @@ from sqlalchemy.sql import ColumnElement
 from retention.catalogue.bound import BoundTable
 from retention.catalogue.model import TableName
 from retention.execution.trees import Tree
+from retention.holds import HeldRows
 from retention.planning import clearing
 from retention.planning.judge import Candidates, Judged
 from retention.planning.plan import Transition
@@ -52,7 +53,7 @@ class Aim(Protocol):
         """What is written into a row that stays, and into its dependants."""
         ...
 
-    def held(self, held: frozenset[str]) -> frozenset[str]:
+    def held(self, found: HeldRows) -> frozenset[str]:
         """Of the persons held now, those that are held for this run too, by token."""
         ...
 
@@ -75,8 +76,8 @@ class PolicyAim:
     def written(self, item: Judged, tree: Tree) -> Writes:  # noqa: ARG002
         return {}
 
-    def held(self, held: frozenset[str]) -> frozenset[str]:
-        return held
+    def held(self, found: HeldRows) -> frozenset[str]:
+        return found.tokens
 
 
 POLICY = PolicyAim()

@@ -189,13 +189,13 @@ def _units(work: Work, made: Sequence[Segment]) -> dict[tuple[str, date], str]:
     wanted = {(item.subject_token, item.expires_on): 0 for item in made}
     while True:
         ids = {place: keyring.unit_id(*place, generation) for place, generation in wanted.items()}
-        gone = keyring.destroyed(sorted(ids.values())) | _moved(work, ids)
+        gone = keyring.destroyed(sorted(ids.values())) | moved(work, ids)
         if not gone:
             return ids
         wanted = {p: g + (ids[p] in gone) for p, g in wanted.items()}
 
 
-def _moved(work: Work, ids: Mapping[tuple[str, date], str]) -> set[str]:
+def moved(work: Work, ids: Mapping[tuple[str, date], str]) -> set[str]:
     """The units among ``ids`` that expire on another day than the one they are wanted for."""
     at = archive.units.c
     wanted = {unit_id: day for (_, day), unit_id in ids.items()}

@@ -7,7 +7,8 @@ their own first, so that the old unit's key, and with it every backup of it, can
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from retention.errors import StoreError
+from retention.execution.archive_stage import moved
 from retention.execution.expiry_stage import expire_units
 from retention.execution.sealing import RESTRICTED, reseal, unpack_facts
 from retention.execution.work import Work
@@ -38,6 +40,8 @@ class RecordVerdict:
     """The purposes that kept it."""
     decision: Decision | None
     """``None`` where it cannot be decided on: the policy has lost a purpose, or a date."""
+    restricted: bool = False
+    """It is here because of a restriction, for no purpose: its end decides what becomes of it."""
 
     @property
     def kept_by(self) -> tuple[str, ...]:
@@ -97,8 +101,8 @@ def verdicts(installation: Installation, tokens: Sequence[str], as_of: date) -> 
 
 def _verdict(installation: Installation, row: Any, as_of: date) -> RecordVerdict:
     if RESTRICTED in row.facts:
-        # Kept for no purpose: only the end of the restriction decides what becomes of it.
-        return RecordVerdict(row.record_token, row.incarnation, row.table_name, (), None)
+        place = (row.record_token, row.incarnation, row.table_name)
+        return RecordVerdict(*place, (), None, restricted=True)
     facts, names = unpack_facts(row.facts)
     known = installation.policy.version_on(as_of).purposes
     decision = None
@@ -118,27 +122,29 @@ def erase_archived(work: Work, tokens: Sequence[str]) -> int:
     the end of its old one leaves both, and the next time finds them so.
     """
     held = work.held().tokens
-    going = []
-    for verdict in verdicts(work.installation, tokens, work.as_of):
-        if verdict.untouched or verdict.subject_token in held:
-            continue
+    touched = [
+        verdict
+        for verdict in verdicts(work.installation, tokens, work.as_of)
+        if not verdict.untouched and verdict.subject_token not in held
+    ]
+    going = [verdict.unit_id for verdict in touched]
+    for verdict in touched:
         if verdict.staying:
-            _move(work, verdict)
-        going.append(verdict.unit_id)
+            _move(work, verdict, going)
     for units in batches(going, work.chunk_rows):
         work.between_chunks()
         expire_units(work, list(units))
     return len(going)
 
 
-def _move(work: Work, verdict: UnitVerdict) -> None:
+def _move(work: Work, verdict: UnitVerdict, going: Collection[str]) -> None:
     """Seal the records that stay under units of their own, and read them back."""
     stores, keyring = work.installation.stores, work.installation.keyring
     old = keyring.open_units([verdict.unit_id]).get(verdict.unit_id)
     if old is None:
         raise StoreError("archive: the key of a unit that is not expired is not there")
     for day, records in _by_day(verdict).items():
-        unit_id = _fresh_unit(work, verdict, day)
+        unit_id = _fresh_unit(work, verdict.subject_token, day, going)
         key = keyring.ensure_units([unit_id])[unit_id]
         rows = _rows(work, verdict.unit_id, records)
         made = [reseal(row, sealed, (verdict.unit_id, old), (unit_id, key)) for row, sealed in rows]
@@ -173,14 +179,18 @@ def _by_day(verdict: UnitVerdict) -> dict[date, list[RecordVerdict]]:
     return found
 
 
-def _fresh_unit(work: Work, verdict: UnitVerdict, day: date) -> str:
-    """The first unit of the subject and day that is neither destroyed nor about to be."""
-    generation = 0
-    while True:
-        unit_id = work.installation.keyring.unit_id(verdict.subject_token, day, generation)
-        if unit_id != verdict.unit_id and not work.installation.keyring.destroyed([unit_id]):
+def _fresh_unit(work: Work, subject: str, day: date, going: Collection[str]) -> str:
+    """The first unit of the subject and day that is neither destroyed nor about to be.
+
+    Nor one that a changed policy has given another day since: the record would go with it.
+    """
+    keyring = work.installation.keyring
+    for generation in itertools.count():
+        unit_id = keyring.unit_id(subject, day, generation)
+        gone = unit_id in going or keyring.destroyed([unit_id])
+        if not gone and not moved(work, {(subject, day): unit_id}):
             return unit_id
-        generation += 1
+    raise AssertionError("there is always one more")
 
 
 def _rows(

@@ -76,7 +76,7 @@ class Work:
     def held(self) -> HeldRows:
         """Who is held now: asked anew for each chunk, since a hold can come at any time."""
         found = held_rows(self.installation)
-        return HeldRows(found.keyring, self.aim.held(found.tokens))
+        return HeldRows(found.keyring, self.aim.held(found), found.legal)
 
     def moving(self, name: TableName) -> sa.ColumnElement[bool]:
         """Rows of a table that may have to leave it."""

@@ -19,7 +19,7 @@ from retention.catalogue.declarations import TODAY
 from retention.catalogue.model import TableName
 from retention.execution.aim import Writes
 from retention.execution.trees import Tree
-from retention.holds import Person, held_rows
+from retention.holds import HeldRows, Person
 from retention.installation import Installation
 from retention.planning.facts import Key
 from retention.planning.judge import Candidates, Judged, is_pseudonymised
@@ -35,12 +35,11 @@ Place = tuple[TableName, Key]
 
 @dataclass(frozen=True)
 class PersonAim:
-    """One person's request. ``legal`` are the persons under a legal hold, by token."""
+    """One person's request."""
 
     kind: Kind
     persons: tuple[Person, ...]
     as_of: date
-    legal: frozenset[str] = frozenset()
     opposing: Mapping[TableName, Mapping[str, Any]] = field(default_factory=dict)
     """For an objection: what each table's rows hold afterwards (``Table.on_objection``)."""
     prospecting: frozenset[str] = frozenset()
@@ -87,9 +86,9 @@ class PersonAim:
         mine = {(row.name, row.key) for row in tree.rows} & set(self.corrections)
         return {root: {}, **{place: self.corrections[place] for place in mine}} if mine else {}
 
-    def held(self, held: frozenset[str]) -> frozenset[str]:
+    def held(self, found: HeldRows) -> frozenset[str]:
         """A restriction is not stopped by itself; every other request is by any hold."""
-        return held & self.legal if self.kind is Kind.restriction else held
+        return found.legal if self.kind is Kind.restriction else found.tokens
 
 
 _WRITES = {
@@ -112,7 +111,6 @@ def aim_of(
         kind,
         tuple(persons),
         as_of,
-        legal=held_rows(installation).legal,
         opposing=dict(_opposing(installation, as_of))
         if _WRITES.get(kind) is Transition.oppose
         else {},

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from retention.errors import RetentionError, StoreError
+from retention.errors import ConfigurationError, RetentionError, StoreError
 from retention.installation import Installation
 from retention.policy.calendar import day_in
 from retention.requests import casebook, inbox_files
@@ -85,6 +85,23 @@ def take_in(
 def inbox_of(installation: Installation) -> Path:
     """The folder where requests are dropped."""
     return installation.settings.path(installation.settings.requests.inbox)
+
+
+def forget_rejected(installation: Installation, now: datetime) -> int:
+    """Delete what was rejected longer ago than a package is kept: nothing came of it.
+
+    Returns how many files. A rejected file may hold what somebody wrote of themselves.
+
+    Raises:
+        ConfigurationError: the folder cannot be used.
+    """
+    folder = inbox_of(installation) / REJECTED
+    start = installation.policy.requests.packages.lasts.after(now.date())
+    kept = start - now.date()
+    try:
+        return inbox_files.forget(folder, now - kept)
+    except OSError as error:
+        raise ConfigurationError(f"requests.inbox: {folder}: {error.strerror}") from None
 
 
 def _claimed(inbox: Path, now: datetime) -> Iterator[str]:

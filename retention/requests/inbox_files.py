@@ -155,6 +155,23 @@ def move(path: Path, folder: Path, reasons: tuple[str, ...] = ()) -> None:
     path.rename(target)
 
 
+def forget(folder: Path, before: datetime) -> int:
+    """Delete what lies in ``folder`` since before an instant; returns how many files.
+
+    By the time of the move where the file system tells it, else of the last writing.
+    """
+    if folder.is_symlink() or not folder.is_dir():
+        return 0
+    gone = 0
+    for entry in list(os.scandir(folder)):
+        found = entry.stat(follow_symlinks=False)
+        moved = datetime.fromtimestamp(max(found.st_ctime, found.st_mtime), UTC)
+        if moved < before and not entry.is_dir(follow_symlinks=False):
+            Path(entry.path).unlink(missing_ok=True)
+            gone += 1
+    return gone
+
+
 def _write(path: Path, text: str) -> None:
     handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW, 0o600)
     with os.fdopen(handle, "w", encoding="utf-8") as stream:

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.sql import ColumnElement
 
 from retention.catalogue.model import Table, TableName
+from retention.catalogue.normalise import normalised
 from retention.identities import STREET_WORDS, field_of, reference_columns
 from retention.installation import Installation
 from retention.requests.likeness import NAMES, Sought
@@ -69,6 +70,27 @@ def narrowed(
     return sa.or_(*ways) if ways else None
 
 
+def linked(
+    installation: Installation,
+    name: TableName,
+    column: ColumnElement[Any],
+    normaliser: str,
+    value: str,
+) -> ColumnElement[bool]:
+    """What rows of a table may be equal to ``value`` under a link's normaliser.
+
+    All that are, and few others: on SQLite the normaliser itself is a function of Python's,
+    which takes seconds for a million rows.
+    """
+    dialect = installation.sources.engine(name.partition(".")[0]).dialect.name
+    if dialect != "sqlite":
+        return normalised(column, normaliser, dialect) == value
+    text = sa.cast(column, sa.Text)
+    if normaliser == "digits":
+        return text.like("%" + "%".join(value) + "%")
+    return (sa.func.lower(sa.func.trim(text)) if normaliser == "email" else text) == value
+
+
 @dataclass(frozen=True)
 class _Spelling:
     """Conditions that every spelling of a value fulfils, and few other values do."""
@@ -91,8 +113,10 @@ class _Spelling:
         return sa.func.octet_length(text) != sa.func.length(text)
 
     def is_email(self, column: ColumnElement[Any], email: str) -> ColumnElement[bool]:
-        same = self.lower(self.trimmed(column)) == email
-        return sa.or_(same, self.beyond_ascii(column))
+        # Found within the text: quicker than taking every kind of blank away first.
+        find = sa.func.instr if self.dialect == "sqlite" else sa.func.strpos
+        found = find(self.lower(sa.cast(column, sa.Text)), email, type_=sa.Integer)
+        return sa.or_(found > 0, self.beyond_ascii(column))
 
     def is_phone(self, column: ColumnElement[Any], phone: str) -> ColumnElement[bool]:
         # The digits within its country in their order, whatever stands between them.

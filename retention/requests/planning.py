@@ -63,7 +63,7 @@ def plan_request(
     items: Counter[tuple[str, Transition, str | None]] = Counter()
     lines: Counter[_Line] = Counter()
     found = held_rows(installation)
-    held = HeldRows(found.keyring, aim.held(found.tokens), found.legal)
+    held = HeldRows(found.keyring, aim.held(found), found.legal)
     mine = {*tokens, *(subject_token(installation.keyring, *person) for person in persons)}
     because = "legal_hold" if found.legal & mine else "restriction"
     touched = _touched(installation, persons)
@@ -77,9 +77,11 @@ def plan_request(
     for name in sorted(reasons):
         if not installation.catalogue.owner_of(TableName(name)):
             lines[_Line(name, "", Outcome.stopped, because="out_of_reach")] += 0
-    if aim.kind is Kind.erasure:
-        for verdict in verdicts(installation, tokens, aim.as_of):
+    for verdict in verdicts(installation, tokens, aim.as_of):
+        if aim.kind is Kind.erasure:
             _archived(verdict, held.tokens, because, items, lines)
+        else:
+            _sealed(installation, aim, verdict, held.tokens, lines)
     return RequestPlan(
         _plan(installation, request, aim.as_of, items, reasons),
         tuple(
@@ -161,7 +163,12 @@ def _of_purpose(
             if any(written.values()):
                 yield _Line(table.name, name, Outcome.corrected, because="other_purpose")
             return
-        yield _Line(table.name, name, Outcome.deleted)
+        before = {p.purpose: p.live for p in table.judged[item.key].decision.purposes}
+        # Of a row that stays only what was held for the purpose until now is worth a word.
+        if item.decision.action is Action.dispose or (
+            item.decision.action is Action.keep and before.get(name)
+        ):
+            yield _Line(table.name, name, Outcome.deleted)
     elif purpose.phase is Phase.archive:
         yield _Line(
             table.name, name, Outcome.archived, until=purpose.archive_through, because="statute"
@@ -189,9 +196,32 @@ def _archived(
         for purpose in record.purposes:
             if purpose in kept:
                 line = _Line(record.table, purpose, Outcome.archived, record.until, "statute")
-            else:
+            elif not kept:
                 line = _Line(record.table, purpose, Outcome.deleted)
+            else:
+                continue  # the record stays, if for less
             lines[line] += 1
+
+
+def _sealed(
+    installation: Installation,
+    aim: PersonAim,
+    verdict: UnitVerdict,
+    held: Collection[str],
+    lines: Counter[_Line],
+) -> None:
+    """What is said of the archive where it stays as it is.
+
+    A restriction freezes what lies there. What one has sealed before waits for its end.
+    """
+    clocked = installation.catalogue.clocked_tables()
+    for record in verdict.records:
+        if record.table not in clocked:
+            continue
+        if aim.kind is Kind.restriction:
+            lines[_Line(record.table, "", Outcome.restricted)] += 1
+        elif record.restricted and verdict.subject_token in held:
+            lines[_Line(record.table, "", Outcome.held, because="restriction")] += 1
 
 
 def _plan(

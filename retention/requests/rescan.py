@@ -146,7 +146,8 @@ class _Keys:
         by_table: dict[str, dict[tuple[str, ...], set[int]]] = defaultdict(lambda: defaultdict(set))
         for index, case in enumerate(many):
             for name, key in case.sought["keys"]:
-                by_table[name][tuple(key)].add(index)
+                # a column of fixed width pads what it holds
+                by_table[name][tuple(part.rstrip(" ") for part in key)].add(index)
         watched = []
         for name, columns in _pointers(installation, table):
             if name in by_table and set(columns) <= set(table.columns):
@@ -158,7 +159,7 @@ class _Keys:
     def find(self, cells: Cells) -> Iterator[tuple[int, str, str]]:
         """The case, column and table pointed at, for each key that a row holds."""
         for places, column, name, whose in self.watched:
-            key = tuple(cells[place] or "" for place in places)
+            key = tuple((cells[place] or "").rstrip(" ") for place in places)
             for case in whose.get(key, ()):
                 yield case, column, name
 
@@ -177,13 +178,16 @@ def _all_pointers(
             continue
         system, _, short = name.partition(".")
         if system == table.system:
-            if short == table.short or not set(declared.key) & _COMMON_KEYS:
+            own = catalogue.systems[system].tables.get(table.short)
+            # another kind of person has numbers of its own, even where they are called the same
+            numbers_itself = own is not None and own.subject and set(own.key) & set(declared.key)
+            by_name = not numbers_itself and not set(declared.key) & _COMMON_KEYS
+            if short == table.short or by_name:
                 yield name, declared.key
             for pointer in table.pointers:
                 if pointer.table == short and set(pointer.far) == set(declared.key):
                     there = dict(zip(pointer.far, pointer.columns, strict=True))
                     yield name, tuple(there[column] for column in declared.key)
-            own = catalogue.systems[system].tables.get(table.short)
             for reference in own.pointers if own else ():
                 if reference.table == short:
                     yield name, reference.via

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from retention.requests.rescan_texts import (
+    BETWEEN,
     email_spellings,
     emails,
     folded,
@@ -135,6 +136,7 @@ class Matcher:
         self._numbers: dict[tuple[int, str, str], Wanted] = {}
         self._looked_up: dict[str, dict[str, set[Wanted]]] = defaultdict(lambda: defaultdict(set))
         self._iban_lengths: set[int] = set()
+        self._phone_lengths: set[int] = set()
         self._phrases: dict[str, set[_Phrase]] = defaultdict(set)
         self._pairs: dict[str, set[_Pair]] = defaultdict(set)
         for case, (values, names) in enumerate(cases):
@@ -170,6 +172,7 @@ class Matcher:
         elif field == "phone":
             form, spellings, bare = phone_spellings(value, self._region)
             for spelling in spellings:
+                self._phone_lengths.add(len(spelling))
                 self._looked_up["phone"][spelling].add(self._wanted(case, field, form))
             for spelling in bare:
                 self._looked_up["bare phone"][spelling].add(self._wanted(case, field, form))
@@ -220,7 +223,7 @@ class Matcher:
 
     def find(self, cells: Sequence[str]) -> list[Hit]:
         """Every value that is in the cells of a row, each place once."""
-        if not any(self._may_hold(text) for text in readings("\n".join(cells))):
+        if not any(self._may_hold(text) for text in readings(BETWEEN.join(cells))):
             return []
         row = frozenset(word for cell in cells for text in readings(cell) for word in folded(text))
         hits = {
@@ -247,7 +250,7 @@ class Matcher:
 
     def _is_bare_phone(self, text: str) -> bool:
         bare = self._looked_up["bare phone"]
-        return bool(bare) and any(line.strip() in bare for line in text.split("\n"))
+        return bool(bare) and any(line.strip() in bare for line in text.split(BETWEEN))
 
     def _in_text(self, text: str, row: frozenset[str]) -> Iterator[Wanted]:
         yield from self._in_plain(plain(text))
@@ -271,8 +274,8 @@ class Matcher:
         if self._looked_up["email"] and "@" in text:
             for found in emails(text):
                 yield from self._looked_up["email"].get(found, ())
-        if self._looked_up["phone"]:
-            for found in numbers(text):
+        if self._phone_lengths:
+            for found in numbers(text, self._phone_lengths):
                 yield from self._looked_up["phone"].get(found, ())
         if self._iban_lengths:
             for match in _IBAN.finditer(text):

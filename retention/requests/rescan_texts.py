@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from html import unescape
 from typing import Any
 from urllib.parse import unquote
@@ -17,8 +17,10 @@ from urllib.parse import unquote
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumberFormat
 
-_LETTERS = str.maketrans({"œ": "oe", "æ": "ae", "ø": "o", "ł": "l", "đ": "d", "ı": "i"})
-_INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u2060\ufeff"))
+_LETTERS = {"œ": "oe", "æ": "ae", "ø": "o", "ł": "l", "đ": "d", "ı": "i"}
+_LETTER = re.compile(f"[{''.join(_LETTERS)}]")
+_ACCENTS = re.compile("[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]+")
+_INVISIBLE = re.compile("[\u00ad\u200b-\u200d\u2060\ufeff]+")
 _SHORT = {
     "av": "avenue",
     "ave": "avenue",
@@ -35,12 +37,15 @@ _SHORT = {
 }
 _WORD = re.compile(r"[^\W_]+")
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|[nrtbf\"/\\])")
-_LOCAL = re.compile(r"[^\s@<>()\[\],;\"]*")
+BETWEEN = "\ue000"
+"""Between the cells of a row: neither a blank nor part of a word, number or address."""
+_LOCAL = re.compile(rf"[^\s@<>()\[\],;\"{BETWEEN}]*")
 _DOMAIN = re.compile(r"[\w.-]+")
 _NO_LOCAL_PART = re.compile(r"[=/:'`{}|&?!*#$%~^\\]")
+_GROUP = re.compile(r"\d+")
 _DIGITS = re.compile(r"\d(?:[\s().\-/+]{0,3}\d){6,}")
 
-_LONGEST_LOCAL, _LONGEST_DOMAIN, _LONGEST_PHONE = 100, 255, 18
+_LONGEST_LOCAL, _LONGEST_DOMAIN = 100, 255
 _NESTED = 1_000_000
 """A longer text, in characters, is not taken apart as JSON."""
 _SHORTEST = 8
@@ -53,8 +58,8 @@ def folded(text: str) -> list[str]:
     if text.isascii():
         letters = text.lower()
     else:
-        apart = unicodedata.normalize("NFKD", text.translate(_INVISIBLE)).casefold()
-        letters = "".join(c for c in apart if not unicodedata.combining(c)).translate(_LETTERS)
+        apart = unicodedata.normalize("NFKD", _INVISIBLE.sub("", text)).casefold()
+        letters = _LETTER.sub(lambda match: _LETTERS[match[0]], _ACCENTS.sub("", apart))
     return [_SHORT.get(word, word) for word in _WORD.findall(letters)]
 
 
@@ -62,7 +67,7 @@ def plain(text: str) -> str:
     """Lower case, compatible forms made one; accents stay."""
     if text.isascii():
         return text.lower()
-    return unicodedata.normalize("NFKC", text.translate(_INVISIBLE)).casefold()
+    return unicodedata.normalize("NFKC", _INVISIBLE.sub("", text)).casefold()
 
 
 def readings(text: str) -> Iterator[str]:
@@ -116,18 +121,22 @@ def emails(plain: str) -> Iterator[str]:
         at = plain.find("@", at + 1)
 
 
-def numbers(plain: str) -> Iterator[str]:
-    """Digits that can be a phone number: of one group, or of neighbouring groups."""
-    for match in _DIGITS.finditer(plain):
-        groups = re.findall(r"\d+", match[0])
+def numbers(text: str, lengths: Collection[int]) -> Iterator[str]:
+    """Digits that can be a phone number: of one group, or of neighbouring groups.
+
+    Only those of one of ``lengths``, in digits.
+    """
+    longest = max(lengths, default=0)
+    for match in _DIGITS.finditer(text):
+        groups = _GROUP.findall(match[0])
         for start in range(len(groups)):
             digits = ""
             for group in groups[start:]:
                 digits += group
-                if len(digits) > _LONGEST_PHONE:
-                    break
-                if len(digits) >= 8:
+                if len(digits) in lengths:
                     yield digits
+                if len(digits) >= longest:
+                    break
 
 
 def objects(cell: str) -> Iterator[list[str]]:

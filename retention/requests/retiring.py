@@ -8,7 +8,7 @@ from datetime import date, datetime
 import sqlalchemy as sa
 
 from retention.installation import Installation
-from retention.requests import recording
+from retention.requests import inbox, recording
 from retention.requests.model import OPEN, Outcome, RequestId
 from retention.requests.results import WAITING, outcomes_of
 from retention.stores import cases, control
@@ -29,7 +29,7 @@ def retire(installation: Installation, as_of: date, now: datetime) -> Counter[st
     Counts: ``requests`` forgotten with all their rows; ``packages`` made unreadable, their key
     first; entries of the ``opposition`` list taken off; requests ``emptied`` of what was asked
     and of the keys of records; requests that are ``waiting``: past their day, yet something is
-    held or restricted for them, or a recipient is not told.
+    held or restricted for them, or a recipient is not told; ``rejected`` files of the inbox.
 
     Raises:
         StoreError: a store cannot be used.
@@ -50,6 +50,7 @@ def retire(installation: Installation, as_of: date, now: datetime) -> Counter[st
         else:
             done["emptied"] += _empty(installation, request_id)
     _drop_salts(installation)
+    done["rejected"] = inbox.forget_rejected(installation, now)
     return done
 
 

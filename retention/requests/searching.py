@@ -15,7 +15,7 @@ from sqlalchemy.sql import ColumnElement
 
 from anonymizers.pseudonyms import looks_like_pseudonym
 from retention.catalogue.model import Link, Role, Table, TableName
-from retention.catalogue.normalise import normalised
+from retention.catalogue.normalise import normalise
 from retention.holds import subject_token
 from retention.identities import (
     field_of,
@@ -26,7 +26,7 @@ from retention.installation import Installation
 from retention.planning.facts import Key, key_in
 from retention.requests.likeness import NAMES, Likeness, Sought, Values, compare
 from retention.requests.model import RequestError
-from retention.requests.narrowing import POSTCODE, columns_by_field, narrowed
+from retention.requests.narrowing import POSTCODE, columns_by_field, linked, narrowed
 
 CROWD = 100
 """More records of one table that share an e-mail or a telephone are no person's: it is a
@@ -141,9 +141,10 @@ def by_link(
     """The records at one end of a link whose normalised value is ``value``."""
     name, column = (link.far_table, link.far_column) if far else (link.near_table, link.near_column)
     sql = installation.sources.table(name)
-    dialect = installation.sources.engine(name.partition(".")[0]).dialect.name
-    condition = normalised(sql.c[column], link.normaliser, dialect) == value
-    return read(installation, name, condition, sought)
+    condition = linked(installation, name, sql.c[column], link.normaliser, value)
+    for item in read(installation, name, condition, sought):
+        if normalise(item.links[column], link.normaliser) == value:
+            yield item
 
 
 def by_tokens(
@@ -197,9 +198,11 @@ def _values(table: Table, row: Mapping[str, Any], sought: Sought) -> Values:
         values[what].add(form)
     for column, value in plain.items():
         declared = table.columns[column]
-        if (
-            declared.category == POSTCODE and value is not None and (town := str(value).strip())
-        ) or (field_of(declared) == "address" and (town := postcode(value))):
+        if declared.category == POSTCODE:
+            town = None if value is None else str(value).strip()
+        else:
+            town = postcode(value) if field_of(declared) == "address" else None
+        if town:
             values["postcode"].add(town)
     return {what: frozenset(forms) for what, forms in values.items()}
 

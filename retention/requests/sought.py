@@ -5,7 +5,8 @@ The answer is plain data for ``encoding.encode``, to be kept sealed:
 - ``values``: ``(field, value, place)`` for each value, as it stands; ``place`` is the column;
 - ``names``: ``(family name, first name, place)``, which count together only;
 - ``keys``: ``(table, key)`` of the person's own records, the parts of a key as text;
-- ``records``: ``(table, opaque token)`` of every record of theirs.
+- ``records``: ``(table, opaque token)`` of every record of theirs;
+- ``own``: the places whose values are the person's own, not somebody's who dealt with them.
 """
 
 from __future__ import annotations
@@ -102,8 +103,16 @@ def gather_sought(
 
 
 def contacts(sought: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The e-mails and phones among what was gathered, for the opposition list."""
-    return [(field, value) for field, value, _ in sought["values"] if field in ("email", "phone")]
+    """The e-mails and phones in the person's own records, for the opposition list.
+
+    What stands in a row that they own can be somebody else's: who answered them, for one.
+    """
+    own = set(sought.get("own", ()))
+    return [
+        (field, value)
+        for field, value, place in sought.get("values", ())
+        if field in ("email", "phone") and place.rpartition(".")[0] in own
+    ]
 
 
 class _Gathered:
@@ -112,9 +121,12 @@ class _Gathered:
         self.names: dict[tuple[str, str, str], None] = {}
         self.keys: set[tuple[str, tuple[str, ...]]] = set()
         self.records: set[tuple[str, str]] = set()
+        self.own: set[str] = set()
 
     def add(self, name: str, table: Table, row: Row, *, own: bool) -> None:
         """The values of a row; ``own``: it is the person's own record, so the names are theirs."""
+        if own:
+            self.own.add(name)
         by_field: dict[str, list[tuple[str, str]]] = {}
         for column, value in row.items():
             declared = table.columns.get(column)
@@ -164,6 +176,7 @@ class _Gathered:
             "names": [list(item) for item in self.names],
             "keys": [[name, list(key)] for name, key in sorted(self.keys)],
             "records": [list(item) for item in sorted(self.records)],
+            "own": sorted(self.own),
         }
 
 

@@ -343,6 +343,14 @@ def state_of_stores(installation: Installation) -> dict[str, Any]:
             for item in unsealed(installation)
         ),
         "units": sorted((str(row["expires_on"]), str(row["destroyed_on"])) for row in units),
+        "fingerprints": sorted(
+            (row["record_token"], row["field"], row["fingerprint"])
+            for row in fetch(stores.archive, archive.fingerprints)
+        ),
+        "evidence": sorted(
+            repr({name: row[name] for name in ("owner_token", "record_token", "kind", "facts")})
+            for row in fetch(stores.archive, archive.evidence)
+        ),
         "live keys with records": sum(unit_keys[unit_id] is not None for unit_id in used),
         "keys of destroyed units": [
             row["unit_id"] for row in units if row["destroyed_on"] and unit_keys[row["unit_id"]]
