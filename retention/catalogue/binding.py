@@ -99,10 +99,14 @@ class Binder:
         )
 
     def _subject(self, name: TableName, at: FromClause, joins: tuple[Join, ...]) -> SubjectPath:
-        """Owners are followed up to a subject; a log's row belongs to the subject it refers to."""
+        """Owners are followed up to a subject; a log's row belongs to the subject it refers to.
+
+        A person's own row is theirs, whomever it refers to: who recommended them is another.
+        """
         table = self._catalogue.table(name)
         up = [(table.owner.table, table.owner.via)] if table.owner else []
-        up += [(reference.table, reference.via) for reference in table.references]
+        if table.role is not Role.subject:
+            up += [(reference.table, reference.via) for reference in table.references]
         for other, via in up:
             owner = TableName(f"{_system(name)}.{other}")
             if self._catalogue.table(owner).role is Role.subject:

@@ -163,12 +163,7 @@ def _numbered(people: Mapping[Key, object]) -> dict[Key, int]:
 
 def own_person(catalogue: Catalogue, name: TableName) -> bool:
     """Whether a row of the table is a person, and each of its rows another one."""
-    table = catalogue.table(name)
-    system = name.partition(".")[0]
-    pointed_at = [catalogue.table(f"{system}.{item.table}") for item in table.references]
-    return table.role is Role.subject and all(
-        other.role is not Role.subject for other in pointed_at
-    )
+    return catalogue.table(name).role is Role.subject
 
 
 def leaves_at_once(catalogue: Catalogue, table: TableName) -> bool:
