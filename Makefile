@@ -30,8 +30,11 @@ $(STAMP): requirements.lock pyproject.toml
 	@touch $@
 
 .PHONY: demo
-demo: $(CONFIG) ## make 10,000 people in three systems, run the day, publish statistics
+demo: $(CONFIG) ## make 10,000 people in three systems, run the day, answer requests, publish statistics
 	RETENTION_CONFIG=$(CONFIG) $(BIN)/retention run
+	RETENTION_CONFIG=$(CONFIG) $(BIN)/retention request take-in
+	RETENTION_CONFIG=$(CONFIG) $(BIN)/retention request process --all
+	RETENTION_CONFIG=$(CONFIG) $(BIN)/retention request list --all
 	RETENTION_CONFIG=$(CONFIG) $(BIN)/retention statistics publish
 
 $(CONFIG): | $(STAMP)

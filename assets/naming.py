@@ -14,6 +14,7 @@ PSEUDONYMISATION = "pseudonymisation"
 DELETION = "deletion"
 STATISTICS = "statistics"
 EVIDENCE = "evidence"
+REQUESTS = "requests"
 
 OWNERS = ["team:privacy"]
 
@@ -25,6 +26,9 @@ FORECAST = dg.AssetKey(["forecast"])
 ARCHIVE_EXPIRED = dg.AssetKey(["archive", "expired"])
 ACCUMULATORS = dg.AssetKey(["statistics", "accumulators"])
 LEDGER = dg.AssetKey(["ledger"])
+OPEN_REQUESTS = dg.AssetKey(["requests", "open"])
+CARRIED_OUT = dg.AssetKey(["requests", "carried_out"])
+RETIRED = dg.AssetKey(["requests", "retired"])
 
 KEYS_ARE_SOUND = "keys_are_unique_and_not_null"
 EVENTS_ARE_SOUND = "events_are_readable_and_not_in_the_future"
@@ -32,6 +36,10 @@ SCHEMA_IS_ANNOTATED = "schema_is_as_annotated"
 FOREIGN_KEYS_ARE_DECLARED = "foreign_keys_are_as_declared"
 ROWS_ARE_CONSERVED = "rows_are_conserved"
 CHAIN_HOLDS = "ledger_chain_holds"
+ANSWERED_IN_TIME = "answered_in_time"
+NONE_HAS_FAILED = "none_has_failed"
+RECIPIENTS_ARE_TOLD = "recipients_are_told"
+OPPOSITION_IS_RESPECTED = "opposition_is_respected"
 
 QUARANTINE = "quarantine"
 """The prefix of a release that is written and attacked, and that nobody may use yet."""

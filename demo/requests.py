@@ -137,12 +137,17 @@ def _with_a_contract(life: Life, _as_of: date) -> int:
 
 def _prospect_and_customer(life: Life, as_of: date) -> int:
     """One who may be solicited in two systems and has a contract: only the soliciting stops."""
-    customer = _in_force(life)
-    if customer is None or len(life.prospects) != 1:
+    if len(life.prospects) != 1 or life.intended != "active":
         return 0
-    lately = (as_of - timedelta(days=900)).isoformat() < (customer.collected.script or "")
-    willing = customer.opt_in and lately and customer.withdrawn is NEVER
-    return _fullness(customer, life) + (20 if willing else 0)
+    customer, lately = _in_force(life), (as_of - timedelta(days=900)).isoformat()
+    (prospect,) = life.prospects
+    days = [prospect.collected.script, *(row.when.script for row in prospect.responses)]
+    willing = any(lately < (day or "") for day in days) and prospect.withdrawn is NEVER
+    if not willing or customer is None:
+        return int(willing)
+    opted_in = customer.opt_in and customer.withdrawn is NEVER
+    solicited = opted_in and lately < (customer.collected.script or "")
+    return 10 + _fullness(customer, life) + (20 if solicited else 0)
 
 
 def _with_a_bank_account(life: Life, as_of: date) -> int:

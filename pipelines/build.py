@@ -17,12 +17,22 @@ from assets.evidence import evidence_assets
 from assets.forecast import forecast_assets
 from assets.pseudonymisation import pseudonymisation_assets
 from assets.release_checks import release_checks
+from assets.requests_carried_out import carried_out_assets
+from assets.requests_open import look, open_requests_assets
+from assets.requests_opposition import opposition_checks
+from assets.requests_retired import retired_assets
 from assets.source_checks import source_checks
 from assets.sources import source_assets
 from assets.statistics import statistics_assets
 from assets.statistics_published import published_assets
 from assets.statistics_quarantine import quarantine_assets
-from pipelines.jobs import daily_job, forecast_job, statistics_job
+from pipelines.jobs import (
+    daily_job,
+    forecast_job,
+    request_config,
+    request_job,
+    statistics_job,
+)
 from pipelines.resources import RETENTION, retention_resource
 from pipelines.schedules import daily_schedule, forecast_schedule, statistics_schedule
 from retention.catalogue.coherence import coherent
@@ -33,7 +43,9 @@ from retention.policy.table import read_policy
 from retention.releases.model import Releases
 from retention.releases.reading import read_releases
 from retention.settings import Settings, read_settings
+from sensors.deadlines import deadline_sensor
 from sensors.failures import failure_sensors
+from sensors.requests import request_sensors
 
 _KINDS = {"sqlite": "sqlite", "postgresql": "postgres"}
 
@@ -99,8 +111,8 @@ def build_defs(
     """
     blueprint = read_blueprint(config, environment)
     zone, releases = blueprint.policy.time_zone, blueprint.release_names
-    daily, forecast = daily_job(releases), forecast_job()
-    jobs = [daily, forecast]
+    daily, forecast, request = daily_job(releases), forecast_job(), request_job()
+    jobs = [daily, forecast, request]
     schedules = [daily_schedule(daily, zone), forecast_schedule(forecast, zone)]
     if releases:
         statistics = statistics_job(releases)
@@ -118,11 +130,22 @@ def build_defs(
             *published_assets(blueprint),
             *evidence_assets(),
             *forecast_assets(blueprint),
+            *open_requests_assets(),
+            *carried_out_assets(),
+            *retired_assets(),
         ],
-        asset_checks=[*source_checks(blueprint), *release_checks(blueprint)],
+        asset_checks=[
+            *source_checks(blueprint),
+            *release_checks(blueprint),
+            *opposition_checks(blueprint),
+        ],
         jobs=jobs,
         schedules=schedules,
-        sensors=failure_sensors(daily),
+        sensors=[
+            *failure_sensors([daily, request]),
+            *request_sensors(request, request_config),
+            deadline_sensor(look),
+        ],
         resources={
             RETENTION: retention_resource(config, environment),
             **(resource_overrides or {}),

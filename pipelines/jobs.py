@@ -1,4 +1,4 @@
-"""The jobs: one run a day for everything, the forecast by itself, the statistics by month."""
+"""The jobs: one run a day, the forecast by itself, statistics by month, a run for each request."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -12,16 +12,18 @@ from pipelines.resources import RETENTION
 DAILY = "daily_retention"
 FORECAST = "forecast_retention"
 STATISTICS = "monthly_statistics"
+REQUEST = "carry_out_request"
 AS_OF = "as_of"
 """The tag of a run that names its day."""
 
 
 def daily_job(releases: Sequence[str] = ()) -> Any:
-    """Everything but forecast and releases, in one process: small steps, one holder of the lease.
+    """Everything but forecast, releases and requests, in one process: one holder of the lease.
 
     Releases go by month, and their checks block; the ledger of a day must always be closed.
+    What waits of requests is shown, and what is over of them goes, in no step's way.
     """
-    apart = dg.AssetSelection.assets(naming.FORECAST, *_keys(releases))
+    apart = dg.AssetSelection.assets(naming.FORECAST, naming.CARRIED_OUT, *_keys(releases))
     return dg.define_asset_job(
         DAILY,
         selection=dg.AssetSelection.all() - apart,
@@ -40,6 +42,19 @@ def forecast_job() -> Any:
         selection=dg.AssetSelection.assets(naming.FORECAST),
         executor_def=dg.in_process_executor,
         description="Count what falls due over the coming months. Touches nothing.",
+    )
+
+
+def request_job() -> Any:
+    """One request, to its answer; as the daily run in one process, under the same lease."""
+    return dg.define_asset_job(
+        REQUEST,
+        selection=dg.AssetSelection.assets(naming.CARRIED_OUT),
+        executor_def=dg.in_process_executor,
+        description=(
+            "Carry out one verified request of a data subject: plan, execute, search again by "
+            "value, answer. Started by the sensor 'verified_requests'."
+        ),
     )
 
 
@@ -77,3 +92,11 @@ def run_config(as_of: date | None, plan_digest: str | None = None) -> dict[str, 
     }
     chosen = {name: value for name, value in given.items() if value is not None}
     return {"resources": {RETENTION: {"config": chosen}}} if chosen else {}
+
+
+def request_config(request_id: str, attempt: int | None = None) -> dict[str, Any]:
+    """The run configuration for one attempt at a request; opaque ids only."""
+    chosen: dict[str, Any] = {"request_id": request_id}
+    if attempt is not None:
+        chosen["attempt"] = attempt
+    return {"ops": {"__".join(naming.CARRIED_OUT.path): {"config": chosen}}}

@@ -158,8 +158,12 @@ def place(
     by: str,
     now: datetime,
     more: Iterable[Person] = (),
+    tokens: Iterable[tuple[TableName, str]] = (),
 ) -> Hold:
     """Hold a known person, all that the links say is theirs, and ``more`` records of theirs.
+
+    ``tokens`` are subjects of the archive besides; a ``person`` whom nothing else knows has no
+    key.
 
     Raises:
         SourceError: a linked system cannot be reached, so the hold could not be complete.
@@ -179,8 +183,8 @@ def place(
                 "placed_by": by,
             },
         )
-        _store_persons(installation, connection, hold_id, persons)
-    return Hold(hold_id, person[0], person[1], kind, reason, now, by, None, len(persons))
+        count = _store_persons(installation, connection, hold_id, persons, tokens)
+    return Hold(hold_id, person[0], person[1], kind, reason, now, by, None, count)
 
 
 def release(
@@ -240,20 +244,27 @@ def refresh(installation: Installation) -> None:
 
 
 def _store_persons(
-    installation: Installation, connection: Connection, hold_id: str, persons: Iterable[Person]
-) -> None:
+    installation: Installation,
+    connection: Connection,
+    hold_id: str,
+    persons: Iterable[Person],
+    tokens: Iterable[tuple[TableName, str]] = (),
+) -> int:
+    """Put a hold's persons by, those it has already excepted; how many it has then."""
     table = cases.held_subjects
     known = {
         (row.table_name, row.subject_token)
         for row in connection.execute(sa.select(table).where(table.c.hold_id == hold_id))
     }
     wanted = {(str(name), subject_token(installation.keyring, name, key)) for name, key in persons}
+    wanted |= {(str(name), token) for name, token in tokens}
     new = [
         {"hold_id": hold_id, "table_name": name, "subject_token": token}
         for name, token in sorted(wanted - known)
     ]
     if new:
         connection.execute(table.insert(), new)
+    return len(known | wanted)
 
 
 def _person(installation: Installation, table: TableName, key: Sequence[str]) -> Person | None:
@@ -302,7 +313,7 @@ def closure(installation: Installation, person: Person) -> set[Person]:
         SourceError: a linked system cannot be reached.
     """
     found: set[Person] = set()
-    todo = [person]
+    todo = [person] if person[1] else []
     while todo:
         table, key = todo.pop()
         if (table, key) in found:

@@ -161,6 +161,27 @@ class Lease:
         )
 
 
+def busy(
+    engine: Engine, *, host: str, now: datetime, alive: Callable[[str, int], bool]
+) -> str | None:
+    """Who has the lease now and when it ends, in one line; none where it could be acquired.
+
+    Only to look before one leaps: the answer may be another a moment later.
+
+    Raises:
+        StoreError: the control store cannot be read.
+    """
+    found = _read(engine)
+    if (
+        found is None
+        or found.holder == _FREE
+        or found.expires_at <= now
+        or (found.host == host and not alive(found.host, found.pid))
+    ):
+        return None
+    return _explanation(found)
+
+
 def _read(engine: Engine) -> Row[Any] | None:
     with store_errors("control"), reading(engine) as connection:
         return connection.execute(select(table).where(table.c.name == _NAME)).first()

@@ -1,33 +1,27 @@
-"""A run that ended without closing its ledger or giving back the lease."""
+"""A run that ended without closing its ledger, giving back the lease, or ending its request."""
 
-from datetime import datetime
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Any
 
 import dagster as dg
 
-from retention.errors import RetentionError
 from retention.execution.chunks import Status
 from retention.execution.closing import close_broken
-from retention.installation import Installation
-from retention.unexpected import unexpected_text
+from sensors import abandoned
+from sensors.door import Door, TickFailed, opened
 
 
-class Door(Protocol):
-    """What the sensors need of the resource ``retention``."""
-
-    def installation(self) -> Installation: ...
-    def now(self) -> datetime: ...
-    def close(self) -> None: ...
-
-
-def failure_sensors(job: Any) -> list[dg.SensorDefinition]:
-    """Close what a failed or terminated run of ``job`` left open, so that the next can start."""
+def failure_sensors(jobs: Sequence[Any]) -> list[dg.SensorDefinition]:
+    """Close what a failed or terminated run of ``jobs`` left open, so that the next can start."""
 
     @dg.run_failure_sensor(
         name="close_failed_runs",
-        monitored_jobs=[job],
+        monitored_jobs=list(jobs),
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Closes the ledger of a failed run and gives its lease back.",
+        description=(
+            "Closes the ledger of a failed run, gives its lease back, and marks the request that "
+            "it left unfinished."
+        ),
     )
     def close_failed_runs(
         context: dg.RunFailureSensorContext, retention: dg.ResourceParam[Door]
@@ -37,9 +31,12 @@ def failure_sensors(job: Any) -> list[dg.SensorDefinition]:
     @dg.run_status_sensor(
         name="close_terminated_runs",
         run_status=dg.DagsterRunStatus.CANCELED,
-        monitored_jobs=[job],
+        monitored_jobs=list(jobs),
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Closes the ledger of a terminated run and gives its lease back.",
+        description=(
+            "Closes the ledger of a terminated run, gives its lease back, and marks the request "
+            "that it left unfinished."
+        ),
     )
     def close_terminated_runs(
         context: dg.RunStatusSensorContext, retention: dg.ResourceParam[Door]
@@ -49,15 +46,16 @@ def failure_sensors(job: Any) -> list[dg.SensorDefinition]:
     return [close_failed_runs, close_terminated_runs]
 
 
-def _close(context: dg.RunStatusSensorContext, door: Door, status: Status, note: str) -> None:
-    run_id = context.dagster_run.run_id
+def _close(context: dg.RunStatusSensorContext, door: Door, status: Status, why: str) -> None:
+    run = context.dagster_run
     try:
-        done = close_broken(door.installation(), run_id, door.now, note, status=status)
-    except RetentionError as error:
-        done = f"it could not be closed: {error}"
-    except Exception as error:  # noqa: BLE001 - whatever it is, its text must not be shown
-        done = f"it could not be closed: {unexpected_text(error)}"
-    finally:
-        door.close()
+        with opened(door) as installation:
+            said = [
+                close_broken(installation, run.run_id, door.now, why, status=status),
+                abandoned.note(installation, run.tags, door.now),
+            ]
+    except TickFailed as error:
+        said = [f"it could not be closed: {error}"]
+    done = "; ".join(text for text in said if text)
     if done:
-        context.log.error("run %s %s: %s", run_id, status, done)
+        context.log.error("run %s %s: %s", run.run_id, status, done)

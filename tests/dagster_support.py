@@ -22,11 +22,11 @@ SYSTEMS = ("crm", "marketing", "web")
 class Demo:
     """A demonstration in a folder of its own."""
 
-    def __init__(self, folder: Path, people: int) -> None:
+    def __init__(self, folder: Path, people: int, as_of: date = AS_OF) -> None:
         self.folder = folder
         self.config = folder / "retention.yaml"
         self.home = folder / "dagster"
-        write_demo(folder, people=people, as_of=AS_OF)
+        write_demo(folder, people=people, as_of=as_of)
 
     def run(self, as_of: date = AS_OF, **more: object) -> LaunchResult:
         return run_daily(self.config, dict(os.environ), as_of=as_of, **more)  # type: ignore[arg-type]

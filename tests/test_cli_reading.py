@@ -126,6 +126,10 @@ def test_policy_show_says_what_the_dpo_has_to_confirm() -> None:
     found = call("policy", "show", "--json").json
     assert "end of the contractual relationship" in found["to_confirm"]["contract, archive"]
     assert found["purposes"]["trackers"]["active"]["citation"]
+    assert "The DPO decides" in found["to_confirm"]["requests, files"]
+    assert {name: term["lasts"] for name, term in found["requests"].items()} == {
+        "files": "5 years", "opposition": "3 years", "packages": "30 days",
+    }  # fmt: skip
 
 
 def test_an_empty_queue_and_no_holds_are_said_to_be_so(pristine: Demo) -> None:

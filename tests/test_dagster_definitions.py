@@ -93,14 +93,14 @@ def test_a_faulty_catalogue_is_refused_with_file_and_line(tmp_path: Path) -> Non
         build_defs(tmp_path / "retention.yaml")
 
 
-def test_the_daily_job_holds_every_asset_but_the_forecast_and_the_releases(
+def test_the_daily_job_holds_every_asset_but_the_forecast_releases_and_single_requests(
     defs: dg.Definitions,
 ) -> None:
     daily = set(defs.resolve_job_def(DAILY).asset_layer.selected_asset_keys)
     monthly = set(defs.resolve_job_def(STATISTICS).asset_layer.selected_asset_keys)
     everything = set(defs.resolve_all_asset_keys())
     assert len(monthly) == 6
-    assert everything - daily == {naming.FORECAST, *monthly}
+    assert everything - daily == {naming.FORECAST, naming.CARRIED_OUT, *monthly}
     forecast = set(defs.resolve_job_def(FORECAST).asset_layer.selected_asset_keys)
     assert forecast == {naming.FORECAST}
 

@@ -84,9 +84,12 @@ def ask(address: str, query: str) -> Any:
 def test_the_code_location_loads_with_its_jobs_and_groups(address: str) -> None:
     (node,) = ask(address, QUERY)["repositoriesOrError"]["nodes"]
     assert node["location"]["name"] == "retention"
-    assert {"daily_retention", "forecast_retention", "monthly_statistics"} <= {
-        job["name"] for job in node["jobs"]
-    }
+    assert {
+        "carry_out_request",
+        "daily_retention",
+        "forecast_retention",
+        "monthly_statistics",
+    } <= {job["name"] for job in node["jobs"]}
     assert {item["name"] for item in node["schedules"]} == {
         "every_night",
         "every_sunday",
@@ -95,6 +98,9 @@ def test_the_code_location_loads_with_its_jobs_and_groups(address: str) -> None:
     assert {item["name"] for item in node["sensors"]} == {
         "close_failed_runs",
         "close_terminated_runs",
+        "request_deadlines",
+        "request_inbox",
+        "verified_requests",
     }
     assert {asset["groupName"] for asset in node["assetNodes"]} == {
         "source",
@@ -104,6 +110,7 @@ def test_the_code_location_loads_with_its_jobs_and_groups(address: str) -> None:
         "deletion",
         "statistics",
         "evidence",
+        "requests",
     }
 
 

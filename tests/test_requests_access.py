@@ -244,8 +244,12 @@ def test_what_is_held_in_the_archive_has_no_day(after_a_day, tmp_path):
             kind="legal_hold", reason="r", by="b", now=NOW,
         )  # fmt: skip
         found = of(installation, (CUSTOMERS, (lives.ARCHIVE,)))
+        (hold,) = holds.holds(installation)
+        holds.release(installation, hold.hold_id, reason="r", by="b", now=NOW)
+        released = of(installation, (CUSTOMERS, (lives.ARCHIVE,)))
     (record,) = table(found, "crm.customers")
     assert (record.goes_on, record.because) == (None, "legal_hold")
+    assert table(released, "crm.customers")[0].goes_on == date(2027, 5, 11)
 
 
 def part(day: date, token: str = "t", **values: Any) -> Archived:

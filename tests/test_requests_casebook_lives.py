@@ -99,6 +99,16 @@ def test_doubt_and_extension_add_up_in_either_order(book: Installation) -> None:
     assert dues == {deadlines.due(TODAY, extended=True, paused_days=42)}
 
 
+def test_an_extension_after_a_doubt_keeps_the_days_that_stood_still(book: Installation) -> None:
+    name = added(book).request_id
+    casebook.doubt(book, name, by="clerk", reason="who?", now=NOW)
+    casebook.verify(book, name, by="clerk", how="seen", now=NOW + 20 * DAY)
+
+    extended = casebook.extend(book, name, by="clerk", reason="many", now=NOW + 25 * DAY)
+    assert extended.due_on == deadlines.due(TODAY, extended=True, paused_days=20)
+    assert extended.due_on > deadlines.extended_due(TODAY)
+
+
 def test_a_doubtful_request_past_its_day_can_still_be_extended(book: Installation) -> None:
     name = added(book).request_id
     casebook.doubt(book, name, by="clerk", reason="who?", now=NOW + DAY)

@@ -136,6 +136,9 @@ def test_what_a_person_chose_stands(book: Installation) -> None:
 
     casebook.put_subjects(book, name, [doubtful[0], match(2)], NOW)
     assert chosen(book, name) == {(1,): True, (2,): False}
+    another = match(2, contradicts=("first_name", "email"), **ALIKE)
+    casebook.put_subjects(book, name, [doubtful[0], another], NOW)
+    assert chosen(book, name) == {(1,): True, (2,): False}
     casebook.put_subjects(book, name, [], NOW)
     assert chosen(book, name) == {(1,): True, (2,): False}
 

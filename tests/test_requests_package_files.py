@@ -15,7 +15,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from retention.catalogue.model import TableName
@@ -182,6 +182,7 @@ def test_odd_values_are_written_and_read_again(installation, name):
     table_csv(content.gathered.tables[0], values_only=False)
 
 
+@example(text="a\udc80b\ud800")
 @given(text=st.text(st.characters(codec=None, exclude_categories=())))
 def test_any_text_comes_back_from_the_file_exactly(installation, text):
     content = about(installation, table(record(x=text)))

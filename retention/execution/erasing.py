@@ -7,7 +7,6 @@ their own first, so that the old unit's key, and with it every backup of it, can
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -185,12 +184,13 @@ def _fresh_unit(work: Work, subject: str, day: date, going: Collection[str]) -> 
     Nor one that a changed policy has given another day since: the record would go with it.
     """
     keyring = work.installation.keyring
-    for generation in itertools.count():
+    generation = 0
+    while True:
         unit_id = keyring.unit_id(subject, day, generation)
         gone = unit_id in going or keyring.destroyed([unit_id])
         if not gone and not moved(work, {(subject, day): unit_id}):
             return unit_id
-    raise AssertionError("there is always one more")
+        generation += 1
 
 
 def _rows(

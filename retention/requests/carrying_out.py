@@ -42,6 +42,7 @@ from retention.requests.model import (
     RequestError,
     RequestId,
     State,
+    held_for,
 )
 from retention.requests.persons import read_person
 from retention.requests.planning import RequestPlan, plan_request
@@ -190,12 +191,15 @@ def _change(
     made: list[RequestPlan] = []
 
     def planner(stopped: dict[TableName, str]) -> Plan:
+        # Under the lease: of two processes with one request, only one gets here.
+        _remember(installation, request, known)
+        if request.kind is Kind.restriction and known.tokens:
+            _restrict(installation, request, known, clock())
         aim = _aim(installation, request, known, as_of)
         planned = plan_request(installation, request, known.persons, known.tokens, aim, stopped)
         made.append(planned)
         return planned.plan
 
-    _remember(installation, request, known)
     work = _begin(installation, request, known, as_of, today, clock, run, planner)
     work.progress = progress
     planned = made[0]
@@ -213,7 +217,7 @@ def _change(
                    or any(item.table == name for item in planned.plan.items)]:  # fmt: skip
         raise RequestError(f"a part could not be touched: {reasons[0]}")
     _look_again(installation, request, known, as_of)
-    _afterwards(installation, request, known, lines, as_of, clock)
+    _afterwards(installation, request, known, lines, planned.outcomes, as_of, clock)
     return casebook.answer(installation, number, by=BY, now=clock(), as_of=as_of)
 
 
@@ -227,8 +231,6 @@ def _begin(
     run: str,
     planner: Planner,
 ) -> Work:
-    if request.kind is Kind.restriction and known.persons:
-        _restrict(installation, request, known, clock())
     aim = _aim(installation, request, known, as_of)
     try:
         return begin(
@@ -245,22 +247,22 @@ def _execute(work: Work, request: Request, known: _Known) -> None:
             do_stage(work, stage, name)
     if request.kind is Kind.erasure:
         erase_archived(work, known.tokens)
+        # A copy is evidence of nothing: it goes, also where a hold keeps what it is a copy of.
+        package.destroy_of(work.installation, known.tokens, work.clock())
 
 
 def _restrict(installation: Installation, request: Request, known: _Known, now: datetime) -> None:
     """From now on nothing of theirs transitions: also what is in the archive already."""
-    reason = restriction_reason(request.request_id)
+    reason = held_for(request.request_id)
     if any(hold.reason == reason for hold in holds.holds(installation)):
         return
+    chosen = [s for s in casebook.subjects(installation, request.request_id) if s.chosen]
+    # Of whom only the archive knows, there is no key: the first then stands for itself alone.
+    first, *more = known.persons or [(chosen[0].table, ())]
     holds.place(
-        installation, known.persons[0], kind="restriction", reason=reason, by=BY, now=now,
-        more=known.persons[1:],
+        installation, first, kind="restriction", reason=reason, by=BY, now=now, more=more,
+        tokens=[(subject.table, subject.token) for subject in chosen],
     )  # fmt: skip
-
-
-def restriction_reason(request_id: RequestId) -> str:
-    """The reason by which the restriction of a request is found among the holds."""
-    return f"request {request_id}"
 
 
 def _beside(work: Work, request: Request, known: _Known) -> list[OutcomeLine]:
@@ -322,16 +324,26 @@ def _afterwards(
     request: Request,
     known: _Known,
     lines: Sequence[OutcomeLine],
+    new: Sequence[OutcomeLine],
     as_of: date,
     clock: Clock,
 ) -> None:
-    """Opposition list, recipients, and the independent search by value."""
+    """Opposition list, recipients, and the independent search by value.
+
+    ``lines`` are the outcomes of all attempts, ``new`` those of this one.
+    """
     if request.kind in (Kind.objection, Kind.erasure):
         sought = casebook.sought(installation, request.request_id) or {}
         who = [*_asked(request).said().items(), *rescan.contacts(sought)]
         opposition.add(installation, who, as_of=as_of)
     changed = (Outcome.deleted, Outcome.archived, Outcome.corrected, Outcome.restricted)
-    tables = {TableName(line.table) for line in lines if line.outcome in changed and line.table}
+    # Who was told by an attempt before this one is told again only of what is new.
+    told = outbox.listed(installation, request_id=request.request_id)
+    tables = {
+        TableName(line.table)
+        for line in (new if told else lines)
+        if line.outcome in changed and line.rows and line.table
+    }
     outbox.notify(installation, request, tables, clock())
     sought = casebook.sought(installation, request.request_id)
     if request.kind is not Kind.erasure or sought is None:

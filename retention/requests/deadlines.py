@@ -73,7 +73,11 @@ def days_left(due_on: date, as_of: date) -> int:
 
 def urgency(due_on: date, as_of: date) -> Urgency:
     """``soon`` from ten days before the last day, ``urgent`` from three, ``late`` after it."""
-    left = days_left(due_on, as_of)
+    return urgency_of(days_left(due_on, as_of))
+
+
+def urgency_of(left: int) -> Urgency:
+    """As ``urgency``, by the days that are left."""
     if left < 0:
         return "late"
     if left <= URGENT_DAYS:

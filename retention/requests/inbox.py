@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import chain, islice
 from pathlib import Path
 
@@ -96,8 +96,9 @@ def forget_rejected(installation: Installation, now: datetime) -> int:
         ConfigurationError: the folder cannot be used.
     """
     folder = inbox_of(installation) / REJECTED
-    start = installation.policy.requests.packages.lasts.after(now.date())
-    kept = start - now.date()
+    today = now.date()
+    until: date = installation.policy.requests.packages.lasts.after(today)
+    kept = timedelta(days=until.toordinal() - today.toordinal())
     try:
         return inbox_files.forget(folder, now - kept)
     except OSError as error:

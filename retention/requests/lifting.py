@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from datetime import date, datetime
 
 from retention import holds
 from retention.catalogue.model import TableName
 from retention.errors import RetentionError
-from retention.execution.restoring import restore, restricted_rows
+from retention.execution.erasing import verdicts
+from retention.execution.restoring import RestrictedRow, restore, restricted_rows
 from retention.execution.run import begin, end, new_run_id
 from retention.installation import Installation
 from retention.planning.plan import Plan, PlanItem, Transition
-from retention.requests import casebook, moving
+from retention.requests import casebook, moving, results
 from retention.requests.aims import aim_of
-from retention.requests.carrying_out import Clock, restriction_reason
+from retention.requests.carrying_out import Clock
 from retention.requests.model import (
     Kind,
     Outcome,
@@ -22,7 +25,10 @@ from retention.requests.model import (
     RequestError,
     RequestId,
     State,
+    held_for,
 )
+
+_CAN_BE_LIFTED = (State.verified, State.planned, State.executing, State.answered)
 
 
 def lift(
@@ -37,7 +43,9 @@ def lift(
 ) -> Request:
     """End a restriction: exactly what was there goes back to its place, and is active again.
 
-    To be repeated where it failed: what is back is back.
+    What another restriction of the same records wants sealed stays sealed. One that was not
+    carried out to its end can be lifted too. To be repeated where it failed: what is back is
+    back.
 
     Raises:
         RequestError: it is no restriction that is in force. SourceError: a row cannot go back;
@@ -45,18 +53,14 @@ def lift(
     """
     request = casebook.get(installation, request_id)
     number = request.request_id
-    if request.kind is not Kind.restriction or request.state is not State.answered:
+    if request.kind is not Kind.restriction or request.state not in _CAN_BE_LIFTED:
         raise RequestError(f"request {number[:8]} is no restriction that is in force")
-    hold = next(
-        (h for h in holds.holds(installation) if h.reason == restriction_reason(number)), None
-    )
-    tokens = casebook.tokens(installation, number)
+    hold = next((h for h in holds.holds(installation) if h.reason == held_for(number)), None)
+    tokens = _of_no_other(installation, number)
     back = restricted_rows(installation, tokens)
-    if hold is None and not back:
+    if hold is None and not back and not _said_to_be(installation, number):
         raise RequestError(f"request {number[:8]}: the restriction has been lifted already")
-    rows: dict[TableName, int] = {}
-    for row in back:
-        rows[row.table] = rows.get(row.table, 0) + 1
+    rows = _rows(installation, number, back, as_of)
     aim = aim_of(installation, Kind.restriction, (), as_of)
     work = begin(
         installation, as_of, today=today, clock=clock, run_id=new_run_id(), aim=aim,
@@ -74,6 +78,42 @@ def lift(
     moving.lifted(installation, number, restored, by=by, reason=reason, now=clock())
     take_up(installation, clock())
     return casebook.get(installation, number)
+
+
+def _of_no_other(installation: Installation, number: RequestId) -> list[str]:
+    """The tokens of the request's records but those that another restriction is in force for."""
+    others: set[str] = set()
+    reasons = {hold.reason for hold in holds.holds(installation) if hold.kind == "restriction"}
+    for other in casebook.listed(installation):
+        mine = other.request_id == number
+        if other.kind is Kind.restriction and not mine and held_for(other.request_id) in reasons:
+            others.update(casebook.tokens(installation, other.request_id))
+    return [token for token in casebook.tokens(installation, number) if token not in others]
+
+
+def _said_to_be(installation: Installation, number: RequestId) -> bool:
+    """Whether the outcomes say that something is restricted: nobody wrote its end down yet."""
+    lines = casebook.outcomes(installation, number)
+    return any(line.outcome is Outcome.restricted for line in lines)
+
+
+def _rows(
+    installation: Installation, number: RequestId, back: Sequence[RestrictedRow], as_of: date
+) -> dict[TableName, int]:
+    """How many rows of each table go back, those that an attempt that broke off put back too."""
+    rows = Counter(row.table for row in back)
+    archived = {
+        (record.table, record.record_token, record.incarnation)
+        for verdict in verdicts(installation, casebook.tokens(installation, number), as_of)
+        for record in verdict.records
+    }
+    goes = {(str(row.table), row.record_token, row.incarnation) for row in back}
+    stays = Counter(table for table, *_ in archived - goes)
+    for line in casebook.outcomes(installation, number):
+        if line.outcome is Outcome.restricted:
+            name = TableName(line.table)
+            rows[name] = max(rows[name], line.rows - stays[name])
+    return {name: count for name, count in sorted(rows.items()) if count}
 
 
 def refuse_if_asked_for(installation: Installation, hold_id: str) -> None:
@@ -120,14 +160,21 @@ def take_up(installation: Installation, now: datetime) -> list[RequestId]:
     Called when a hold is released or a restriction lifted, and by the sensor that looks for
     what there is to do. Repeatable.
     """
-    held = holds.held_rows(installation).tokens
+    candidates = results.ever(installation, Outcome.held)
+    if not candidates:
+        return []
+    held = holds.held_rows(installation)
     found = []
     for request in casebook.listed(installation, states=(State.answered,)):
         number = request.request_id
+        if number not in candidates:
+            continue
         lines = casebook.outcomes(installation, number)
         if not any(line.outcome is Outcome.held for line in lines):
             continue
-        if held.isdisjoint(casebook.tokens(installation, number)):
+        # Nothing is stopped by the restriction that it asks for itself.
+        stopping = held.legal if request.kind is Kind.restriction else held.tokens
+        if stopping.isdisjoint(casebook.tokens(installation, number)):
             casebook.move(
                 installation, number, State.verified, by="orchestrator",
                 reason="what held the data back has ended", now=now,

@@ -59,6 +59,12 @@ MOVES: Mapping[State, frozenset[State]] = {
 
 OPEN = frozenset({State.received, State.verified, State.planned, State.executing})
 
+
+def held_for(request_id: RequestId) -> str:
+    """The reason by which the restriction of a request is found among the holds."""
+    return f"request {request_id}"
+
+
 FIELDS = ("family_name", "first_name", "email", "phone", "address", "customer_ref")
 """By what a request says who is asking."""
 

@@ -9,11 +9,19 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from retention import holds
 from retention.installation import Installation
 from retention.policy.calendar import day_in
 from retention.requests import deadlines, filing, recording, results
 from retention.requests.known import open_choices
-from retention.requests.model import MOVES, OutcomeLine, Request, RequestError, State
+from retention.requests.model import (
+    MOVES,
+    OutcomeLine,
+    Request,
+    RequestError,
+    State,
+    held_for,
+)
 from retention.stores import cases
 from retention.stores.open import reading, writing
 
@@ -80,10 +88,16 @@ def refuse(
     """Refuse a request that nothing was done for yet. What was asked is forgotten.
 
     Raises:
-        RequestError: it is being executed, or is answered or refused.
+        RequestError: it is being executed, is answered or refused, or is a restriction that is
+            in force in part.
     """
     request = _read(installation, request_id)
     _check_move(request, State.refused)
+    if any(hold.reason == held_for(request.request_id) for hold in holds.holds(installation)):
+        raise RequestError(
+            f"request '{request.request_id}': its restriction is in force, if in part; 'retention"
+            " request lift' ends it, then it can be refused"
+        )
     day = _day(installation, now)
     reason = said(reason, "why it is refused")
     values = {
@@ -225,12 +239,8 @@ def lifted(
     reason: str,
     now: datetime,
 ) -> Request:
-    """A restriction has ended: ``lines`` say what went back to its place.
-
-    Raises:
-        RequestError: it is not answered.
-    """
-    request = _in(installation, request_id, State.answered, "lifted")
+    """A restriction has ended: ``lines`` say what went back to its place."""
+    request = _read(installation, request_id)
     reason = said(reason, "why the restriction ends")
 
     def restored(connection: Connection) -> None:

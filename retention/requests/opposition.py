@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from retention.catalogue.bound import BoundTable
-from retention.catalogue.model import Table, TableName
+from retention.catalogue.model import Catalogue, Table, TableName
 from retention.catalogue.sources import source_errors
 from retention.identities import VERSION, field_of, fingerprint, normal
 from retention.installation import Installation
@@ -89,9 +89,15 @@ def prospecting_tables(installation: Installation, as_of: date) -> dict[TableNam
     Those that hold an e-mail or phone for prospecting, or for another purpose that rests on
     consent and ends when this is withdrawn.
     """
-    purposes = installation.policy.version_on(as_of).purposes
+    return tables_to_watch(installation.catalogue, installation.policy.version_on(as_of).purposes)
+
+
+def tables_to_watch(
+    catalogue: Catalogue, purposes: Mapping[str, Purpose]
+) -> dict[TableName, tuple[str, ...]]:
+    """As ``prospecting_tables``, by what is declared alone."""
     found = {}
-    for name, table in installation.catalogue.tables():
+    for name, table in catalogue.tables():
         ended = tuple(held for held in table.purposes if _ends_by_objection(purposes[held]))
         if ended and _contact_columns(table):
             found[name] = ended

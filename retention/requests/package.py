@@ -6,7 +6,7 @@ store too.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -23,7 +23,7 @@ from retention.requests.package_html import page
 from retention.requests.package_words import README, README_COLUMNS, README_PAGE
 from retention.stores import cases
 from retention.stores.open import reading, writing
-from retention.stores.sql import upsert
+from retention.stores.sql import batches, upsert
 
 
 @dataclass(frozen=True)
@@ -144,6 +144,33 @@ def packages_of(installation: Installation, request_id: RequestId) -> list[Packa
         )
         for row in rows
     ]
+
+
+def destroy_of(installation: Installation, tokens: Collection[str], now: datetime) -> int:
+    """Destroy the packages of the subjects ``tokens``, whichever request they were made for.
+
+    Their keys go first. Returns how many could still be opened.
+
+    Raises:
+        StoreError: a store cannot be used.
+    """
+    who, made = cases.request_subjects.c, cases.packages.c
+    found: dict[str, str] = {}
+    for batch in batches(sorted(tokens)):
+        theirs = sa.select(who.request_id).where(who.subject_token.in_(batch), who.chosen.is_(True))
+        statement = sa.select(made.package_id, made.unit_id).where(
+            made.request_id.in_(theirs), made.sealed.is_not(None)
+        )
+        with reading(installation.stores.cases) as connection:
+            found |= {row.package_id: row.unit_id for row in connection.execute(statement)}
+    if not found:
+        return 0
+    installation.keyring.destroy_units(sorted(set(found.values())), now)
+    for batch in batches(sorted(found)):
+        gone = cases.packages.update().where(made.package_id.in_(batch)).values(sealed=None)
+        with writing(installation.stores.cases) as connection:
+            connection.execute(gone)
+    return len(found)
 
 
 def _context(package_id: str) -> str:

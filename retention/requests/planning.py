@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from retention.catalogue.model import TableName
@@ -77,11 +77,12 @@ def plan_request(
     for name in sorted(reasons):
         if not installation.catalogue.owner_of(TableName(name)):
             lines[_Line(name, "", Outcome.stopped, because="out_of_reach")] += 0
-    for verdict in verdicts(installation, tokens, aim.as_of):
-        if aim.kind is Kind.erasure:
+    archived = verdicts(installation, tokens, aim.as_of)
+    if aim.kind is Kind.erasure:
+        for verdict in archived:
             _archived(verdict, held.tokens, because, items, lines)
-        else:
-            _sealed(installation, aim, verdict, held.tokens, lines)
+    else:
+        lines.update(_sealed(installation, aim, archived, held.tokens))
     return RequestPlan(
         _plan(installation, request, aim.as_of, items, reasons),
         tuple(
@@ -206,22 +207,26 @@ def _archived(
 def _sealed(
     installation: Installation,
     aim: PersonAim,
-    verdict: UnitVerdict,
+    archived: Sequence[UnitVerdict],
     held: Collection[str],
-    lines: Counter[_Line],
-) -> None:
+) -> Counter[_Line]:
     """What is said of the archive where it stays as it is.
 
     A restriction freezes what lies there. What one has sealed before waits for its end.
     """
     clocked = installation.catalogue.clocked_tables()
-    for record in verdict.records:
-        if record.table not in clocked:
-            continue
-        if aim.kind is Kind.restriction:
-            lines[_Line(record.table, "", Outcome.restricted)] += 1
-        elif record.restricted and verdict.subject_token in held:
-            lines[_Line(record.table, "", Outcome.held, because="restriction")] += 1
+    sealed = aim.kind is not Kind.restriction
+    # A record of which parts expire on several days is in as many units.
+    records = {
+        (record.table, record.record_token, record.incarnation)
+        for verdict in archived
+        for record in verdict.records
+        if not sealed or (record.restricted and verdict.subject_token in held)
+    }
+    line = _Line("", "", Outcome.restricted)
+    if sealed:
+        line = _Line("", "", Outcome.held, because="restriction")
+    return Counter(replace(line, table=table) for table, *_ in records if table in clocked)
 
 
 def _plan(

@@ -37,7 +37,7 @@ def corrections(
     found: dict[Place, dict[str, Any]] = {}
     for table in tables:
         for tree in table.trees.values():
-            if table.bound.table.role is Role.evidence:
+            if _as_issued(table):
                 continue
             for row in tree.rows:
                 if values := dict(_of_row(installation, row, tree, asked, wrong)):
@@ -159,8 +159,15 @@ def evidence_left(tables: Sequence[PersonTable], asked: Mapping[str, str]) -> li
     return [
         (table.name, len(table.trees))
         for table in tables
-        if table.bound.table.role is Role.evidence and _holds(table.bound.table, asked)
+        if _as_issued(table) and _holds(table.bound.table, asked)
     ]
+
+
+def _as_issued(table: PersonTable) -> bool:
+    """Whether the rows are evidence that the law obliges to keep (and not bank details, say)."""
+    purposes = table.bound.all_purposes.values()
+    lawful = any(purpose.legal_basis == "legal_obligation" for purpose in purposes)
+    return lawful and table.bound.table.role is Role.evidence
 
 
 def _holds(table: Table, asked: Mapping[str, str]) -> bool:

@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from retention.requests.rescan_names import is_name, name_words, of_a_street, side_by_side
 from retention.requests.rescan_texts import (
     BETWEEN,
     email_spellings,
@@ -30,58 +31,6 @@ STRONG = frozenset({"email", "phone", "iban", "identifier", "key"})
 _IBAN = re.compile(r"(?<![a-z0-9])[a-z]{2}\d{2}")
 _BLANKS = re.compile(r"[\s.\-]+")
 _POSTCODE = re.compile(r"\d{5}")
-_CIVILITIES = frozenset(
-    ["m", "mr", "mme", "mlle", "monsieur", "madame", "mademoiselle", "dr", "me"]
-)
-
-_GAP = 2
-"""At most so many of ``_LABELS`` stand between two parts: ``MARTIN, prénom : Marie``."""
-_LABELS = _CIVILITIES | frozenset(
-    [
-        "nom",
-        "prenom",
-        "prenoms",
-        "usage",
-        "first",
-        "last",
-        "name",
-        "firstname",
-        "lastname",
-        "given",
-        "family",
-        "surname",
-        "ne",
-        "nee",
-        "epouse",
-        "dit",
-    ]
-)
-_STREETS = frozenset(
-    [
-        "rue",
-        "avenue",
-        "boulevard",
-        "chemin",
-        "impasse",
-        "place",
-        "route",
-        "square",
-        "allee",
-        "quai",
-        "cours",
-        "passage",
-        "residence",
-        "sentier",
-        "ruelle",
-        "esplanade",
-        "faubourg",
-        "villa",
-    ]
-)
-"""Of what comes after one of these, a street has its name."""
-_PARTICLES = frozenset(
-    ["de", "du", "des", "la", "le", "les", "l", "d", "saint", "sainte", "docteur", "general"]
-)
 _WHOLE_WORDS = 8
 """A cell of more words is not a name."""
 
@@ -150,9 +99,9 @@ class Matcher:
     ) -> None:
         beside: set[frozenset[str]] = set()
         for family, first in names:
-            beside |= self._add_name(case, _name(family), _name(first))
+            beside |= self._add_name(case, name_words(family), name_words(first))
         for value in (value for field, value in values if field == "full_name"):
-            beside |= self._add_full_name(case, _name(value))
+            beside |= self._add_full_name(case, name_words(value))
         for field, value in values:
             if field == "address":
                 self._add_address(case, value, beside)
@@ -195,7 +144,7 @@ class Matcher:
     def _add_name(
         self, case: int, family: tuple[str, ...], first: tuple[str, ...]
     ) -> set[frozenset[str]]:
-        if not (_is_name(family) and _is_name(first)):
+        if not (is_name(family) and is_name(first)):
             return set()
         wanted = self._wanted(case, "name", " ".join(sorted((*family, *first))))
         anchor = max(family, key=len)
@@ -261,13 +210,13 @@ class Matcher:
                 start = place - phrase.anchor
                 if start < 0 or tuple(words[start : start + len(phrase.words)]) != phrase.words:
                     continue
-                if phrase.wanted.what == "name" and _of_a_street(words, start):
+                if phrase.wanted.what == "name" and of_a_street(words, start):
                     continue
                 outside = row.difference(phrase.words) if phrase.beside else row
                 if not phrase.beside or any(names <= outside for names in phrase.beside):
                     yield phrase.wanted
             for pair in self._pairs.get(word, ()):
-                if _close(words, place, pair):
+                if side_by_side(words, place, pair.first, pair.second):
                     yield pair.wanted
 
     def _in_plain(self, text: str) -> Iterator[Wanted]:
@@ -290,54 +239,10 @@ class Matcher:
         whole = {
             words
             for cell in cells
-            if len(cell) < 200 and 0 < len(words := _name(cell)) <= _WHOLE_WORDS
+            if len(cell) < 200 and 0 < len(words := name_words(cell)) <= _WHOLE_WORDS
         }
         for words in whole:
             for word in words:
                 for pair in self._pairs.get(word, ()):
                     if pair.first == words and pair.second in whole:
                         yield pair.wanted
-
-
-def _name(text: str) -> tuple[str, ...]:
-    words = folded(text)
-    return tuple(words[1:] if len(words) > 1 and words[0] in _CIVILITIES else words)
-
-
-def _is_name(words: Sequence[str]) -> bool:
-    letters = "".join(words)
-    return len(letters) >= 2 and letters.isalpha()
-
-
-def _close(words: Sequence[str], place: int, pair: _Pair) -> bool:
-    """Whether the pair's two parts stand side by side, in any order, around ``place``."""
-    size, other = len(pair.first), len(pair.second)
-    for start in range(max(0, place - size + 1), place + 1):
-        if tuple(words[start : start + size]) != pair.first:
-            continue
-        for gap in range(_GAP + 1):
-            after, before = start + size + gap, start - gap - other
-            behind = _is_gap(words[start + size : after]) and (
-                tuple(words[after : after + other]) == pair.second
-            )
-            if behind and not _of_a_street(words, start):
-                return True
-            ahead = before >= 0 and _is_gap(words[before + other : start])
-            if (
-                ahead
-                and tuple(words[before : before + other]) == pair.second
-                and not _of_a_street(words, before)
-            ):
-                return True
-    return False
-
-
-def _is_gap(words: Sequence[str]) -> bool:
-    return all(word in _LABELS or len(word) == 1 for word in words)
-
-
-def _of_a_street(words: Sequence[str], start: int) -> bool:
-    """Whether the words from ``start`` on are the name of a street."""
-    while start > 0 and words[start - 1] in _PARTICLES:
-        start -= 1
-    return start > 0 and words[start - 1] in _STREETS

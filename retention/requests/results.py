@@ -86,6 +86,14 @@ def outcomes_of(connection: Connection, request_id: RequestId) -> list[OutcomeLi
     ]
 
 
+def ever(installation: Installation, outcome: Outcome) -> set[RequestId]:
+    """The requests of which some attempt came to that, as one question to the store."""
+    table = cases.request_outcomes
+    statement = sa.select(table.c.request_id).where(table.c.outcome == outcome).distinct()
+    with reading(installation.stores.cases) as connection:
+        return {RequestId(found) for found in connection.execute(statement).scalars()}
+
+
 def waits(connection: Connection, request_id: RequestId) -> bool:
     """Whether something of a request is to be taken up later."""
     return any(line.outcome in WAITING for line in outcomes_of(connection, request_id))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from retention import holds
-from retention.requests import casebook
+from retention.requests import casebook, package
 from retention.requests.lifting import take_up
 from retention.requests.model import Kind, Outcome, RequestError, State
 from tests.engine.asking import account, ask, customer, done, said, tables_with
@@ -154,3 +154,20 @@ def test_only_a_verified_request_is_carried_out(small: Small) -> None:
         request = done(installation, ask(installation, Kind.erasure, [customer(ACTIVE)]))
         with pytest.raises(RequestError, match="answered"):
             done(installation, request, AS_OF)
+
+
+def test_copies_made_for_the_person_go_with_them_and_no_others(small: Small) -> None:
+    with small.opened() as installation:
+        mine = done(installation, ask(installation, Kind.access, [customer(ACTIVE)]))
+        theirs = done(
+            installation,
+            ask(installation, Kind.access, [customer(IN_FORCE)], email="x@y.fr"),
+            later=2,
+        )
+        done(installation, ask(installation, Kind.erasure, [customer(ACTIVE)]), later=3)
+        [gone] = package.packages_of(installation, mine.request_id)
+        [left] = package.packages_of(installation, theirs.request_id)
+        assert not gone.open
+        with pytest.raises(RequestError, match="expired"):
+            package.open_package(installation, gone.package_id)
+        assert package.open_package(installation, left.package_id)

@@ -90,7 +90,7 @@ def test_an_objection_of_a_restricted_person_waits_and_is_taken_up(small: Small)
         restriction = done(installation, ask(installation, Kind.restriction, [customer(ACTIVE)]))
         request = ask(installation, Kind.objection, [customer(ACTIVE)])
         request = done(installation, request, later=2)
-        assert tables_with(said(installation, request), Outcome.held) == {CUSTOMERS}
+        assert CUSTOMERS in tables_with(said(installation, request), Outcome.held)
         lifted(installation, restriction)
         assert casebook.get(installation, request.request_id).state is State.verified
         again(installation, request, 7)
@@ -106,7 +106,7 @@ def test_a_rectification_of_a_restricted_person_waits_and_is_taken_up(small: Sma
             corrections={CATEGORY: "right@example.org"},
         )  # fmt: skip
         request = done(installation, request, later=2)
-        assert tables_with(said(installation, request), Outcome.held) == {CUSTOMERS}
+        assert CUSTOMERS in tables_with(said(installation, request), Outcome.held)
         lifted(installation, restriction)
         again(installation, request, 7)
     mine = next(row for row in small.rows(CUSTOMERS) if row["customer_id"] == ACTIVE)
@@ -116,7 +116,7 @@ def test_a_rectification_of_a_restricted_person_waits_and_is_taken_up(small: Sma
 def test_who_is_only_in_the_archive_can_have_that_frozen_too(small: Small) -> None:
     small.run()
     inside = small.archived()
-    much_later = AS_OF + timedelta(days=366 * 30)
+    much_later = AS_OF + timedelta(days=366 * 20)
     with small.opened() as installation:
         request = ask(installation, Kind.restriction, [], archived=[customer(ARCHIVE)])
         request = done(installation, request)
