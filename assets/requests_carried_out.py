@@ -122,7 +122,6 @@ def _answered(installation: Installation, request: Request, day: date) -> metada
         "received": request.received_on.isoformat(),
         "answer_due": request.due_on.isoformat(),
         "outcomes": metadata.table(_rows(installation, lines, day), _COLUMNS),
-        "rows": sum(line.rows for line in lines),
         "recipients_to_be_told": outbox.unsent(installation, request.request_id),
     }
 

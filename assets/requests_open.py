@@ -20,8 +20,9 @@ _WARN, _ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
 
 _ABOUT = {
     naming.ANSWERED_IN_TIME: (
-        f"No open request is late. A warning from {SOON_DAYS} days before the last day, and a "
-        f"louder one from {URGENT_DAYS}; an error once it has passed (GDPR, art. 12(3))."
+        f"No open request is late. A warning from {SOON_DAYS} days before the last day, which "
+        f"tells those apart of which {URGENT_DAYS} days are left; an error once the day has passed "
+        "(GDPR, art. 12(3))."
     ),
     naming.NONE_HAS_FAILED: (
         "No request stands still because carrying it out has failed. It is not tried again by "
@@ -32,9 +33,8 @@ _ABOUT = {
         "while a notice waits ('retention outbox list'), an error once the answer was due."
     ),
 }
-_COLUMNS = (
-    "request", "kind", "state", "received", "answer due", "days left", "urgency", "waits for",
-)  # fmt: skip
+_COLUMNS = ("request", "days left", "due", "kind", "state", "waits for", "received")
+"""The narrow page cuts off what stands last."""
 
 Event = dg.AssetMaterialization | dg.AssetCheckEvaluation
 
@@ -106,11 +106,11 @@ def _shown(found: Overview) -> metadata.Metadata:
         "requests": metadata.table(lines, _COLUMNS),
         "open": len(found.open),
         "late": len(found.among("late")),
-        "due_within_3_days": len(found.among("urgent")),
-        "due_within_10_days": len(found.among("urgent", "soon")),
-        "identity_in_doubt": found.where(lambda request: request.paused_on),
+        "due_in_3_days": len(found.among("urgent")),
+        "due_in_10_days": len(found.among("urgent", "soon")),
+        "in_doubt": found.where(lambda request: request.paused_on),
         "failed": found.where(lambda request: request.failure),
-        "answered_but_recipients_not_told": len(found.untold),
+        "recipients_not_told": len(found.untold),
     }
 
 
@@ -118,13 +118,12 @@ def _row(line: Line) -> dict[str, str | int]:
     request = line.request
     cells: list[str | int] = [
         line.name,
+        line.days_left,
+        _unbroken(line.due_on),
         str(request.kind),
         str(request.state),
-        _unbroken(request.received_on),
-        _unbroken(line.due_on),
-        line.days_left,
-        line.urgency if request.is_open else "",
         line.waits_for,
+        _unbroken(request.received_on),
     ]
     return dict(zip(_COLUMNS, cells, strict=True))
 

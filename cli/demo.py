@@ -33,8 +33,9 @@ def demo(
     """Make demonstration systems: three SQLite databases full of made-up people.
 
     Writes a CRM, a marketing and a web database, dirty as real ones are, their catalogue, the
-    policy, the settings (retention.yaml) and the true answer for each record (truth.jsonl).
-    In the inbox lie requests of some of these people: one of each kind, and one in doubt. The same people, day and seed give the same data.
+    policy, the settings (retention.yaml) and the true answer for each record (truth.jsonl). In
+    the inbox lie requests of some of these people: one of each kind at least, and one in doubt.
+    The same people, day and seed give the same data.
     """
     from demo.write import write_demo  # noqa: PLC0415 - Faker is slow to import
 

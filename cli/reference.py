@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from inspect import cleandoc
 from pathlib import Path
 from typing import Any
@@ -55,13 +55,20 @@ def _usage(name: str, item: Any) -> str:
     options = [param for param in item.params if param.param_type_name == "option"]
     if [param for param in options if not param.required]:
         parts.append("[OPTIONS]")
-    parts += [f"{param.opts[-1]} {param.metavar or 'TEXT'}" for param in options if param.required]
+    parts += [_spelled(param.opts[-1:], param) for param in options if param.required]
     for param in item.params:
         if param.param_type_name == "argument":
             parts.append(f"{_called(param)}{'...' if param.nargs == -1 else ''}")
     if getattr(item, "commands", None):
         parts.append("COMMAND")
     return " ".join(parts)
+
+
+def _spelled(names: Sequence[str], param: Any) -> str:
+    """An option as it is typed: with its value, or with its opposite."""
+    if param.is_flag:
+        return " / ".join([", ".join(names), *param.secondary_opts])
+    return f"{', '.join(names)} {param.metavar or 'TEXT'}"
 
 
 def _called(param: Any) -> str:
@@ -71,11 +78,8 @@ def _called(param: Any) -> str:
 def _row(param: Any) -> str | None:
     if getattr(param, "hidden", False) or param.name == "help":
         return None
-    if param.param_type_name == "argument":
-        name = _called(param)
-    else:
-        value = "" if param.is_flag else f" {param.metavar or 'TEXT'}"
-        name = f"{', '.join(param.opts)}{value}"
+    is_argument = param.param_type_name == "argument"
+    name = _called(param) if is_argument else _spelled(param.opts, param)
     default = "required" if param.required else _default(param)
     return f"| `{_escaped(name)}` | {default} | {_escaped(param.help or '')} |"
 

@@ -144,6 +144,9 @@ def show_outcomes(title: str, found: Sequence[OutcomeLine]) -> None:
         )
         for item in found
     ]
+    if not rows:
+        say(f"{title}: nothing that the request concerns")
+        return
     columns = ["table", "purpose", "outcome", "until", "because", "rows"]
     show_table(title, columns, rows, numbers=1, fixed=("until",))
 

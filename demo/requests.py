@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 from demo.dirt import DIRT
-from demo.lives import NEVER, OPEN, Customer, Life
+from demo.lives import NEVER, OPEN, UNREADABLE, Customer, Life, When
 from demo.people import Person, Population, spelled
 from demo.rows import person_of
 
@@ -34,6 +34,9 @@ VERIFIED_BY_LINK = {
     "how": "followed a link sent to the e-mail address on record",
 }
 """Who is no customer cannot log in."""
+
+LATELY = timedelta(days=900)
+"""Within the shortest active phase of a person's record, three years, and a margin."""
 
 _DIRTY = frozenset(archetype.__name__ for _, kinds in DIRT for archetype in kinds)
 
@@ -103,12 +106,24 @@ def _over(life: Life, as_of: date) -> Customer | None:
     if customer is None or not customer.contracts:
         return None
     ends = [contract.end.script or "" for contract in customer.contracts]
-    first, last = as_of - timedelta(days=900), as_of - timedelta(days=60)
+    first, last = as_of - LATELY, as_of - timedelta(days=60)
     return customer if first.isoformat() < max(ends) < last.isoformat() else None
 
 
-def _accounts(life: Life) -> int:
-    return sum(account.mailbox == "home" for account in life.accounts)
+def _has_account(life: Life, as_of: date) -> bool:
+    """Whether there is one that the day's run leaves: somebody has logged in lately."""
+    return any(
+        _lately([account.last_login, *(row.when for row in account.logins)], as_of)
+        for account in life.accounts
+        if account.mailbox == "home"
+    )
+
+
+def _lately(days: Iterable[When], as_of: date) -> bool:
+    since = (as_of - LATELY).isoformat()
+    return any(
+        when.script not in (OPEN, UNREADABLE) and since < (when.script or "") for when in days
+    )
 
 
 def _fullness(customer: Customer, life: Life) -> int:
@@ -120,34 +135,40 @@ def _fullness(customer: Customer, life: Life) -> int:
     return 1 + sum(bool(kind) for kind in kinds)
 
 
-def _known_everywhere(life: Life, _as_of: date) -> int:
+def _known_everywhere(life: Life, as_of: date) -> int:
     """A customer who was a prospect, and has an account: all three systems answer."""
     customer = _in_force(life)
     if customer is None or len(life.prospects) != 1 or life.intended != "active":
         return 0
-    return _fullness(customer, life) + 10 * bool(_accounts(life))
+    return _fullness(customer, life) + 10 * _has_account(life, as_of)
 
 
-def _with_a_contract(life: Life, _as_of: date) -> int:
+def _with_a_contract(life: Life, as_of: date) -> int:
     customer = _in_force(life)
     if customer is None or life.prospects or life.intended != "active":
         return 0
-    return _fullness(customer, life) + 10 * bool(_accounts(life))
+    return _fullness(customer, life) + 10 * _has_account(life, as_of)
 
 
 def _prospect_and_customer(life: Life, as_of: date) -> int:
-    """One who may be solicited in two systems and has a contract: only the soliciting stops."""
-    if len(life.prospects) != 1 or life.intended != "active":
+    """One who may be solicited, and has a contract: only the soliciting stops.
+
+    Best is who may be in two systems, as a customer and as a prospect.
+    """
+    if life.intended != "active" or len(life.prospects) > 1:
         return 0
-    customer, lately = _in_force(life), (as_of - timedelta(days=900)).isoformat()
-    (prospect,) = life.prospects
-    days = [prospect.collected.script, *(row.when.script for row in prospect.responses)]
-    willing = any(lately < (day or "") for day in days) and prospect.withdrawn is NEVER
-    if not willing or customer is None:
-        return int(willing)
-    opted_in = customer.opt_in and customer.withdrawn is NEVER
-    solicited = opted_in and lately < (customer.collected.script or "")
-    return 10 + _fullness(customer, life) + (20 if solicited else 0)
+    customer = _in_force(life)
+    as_prospect = any(
+        prospect.withdrawn is NEVER
+        and _lately([prospect.collected, *(row.when for row in prospect.responses)], as_of)
+        for prospect in life.prospects
+    )
+    if customer is None:
+        return int(as_prospect)
+    willing = customer.opt_in and customer.withdrawn is NEVER
+    as_customer = willing and _lately([customer.collected, customer.consent], as_of)
+    score = 40 * as_prospect + 20 * bool(as_customer)
+    return score and score + _fullness(customer, life)
 
 
 def _with_a_bank_account(life: Life, as_of: date) -> int:
@@ -240,10 +261,11 @@ def _doubtful(life: Life, person: Person) -> Document:
     return _asks("erasure", life, person, "Merci d'effacer mes données.", first_name=other)
 
 
+# The rarest lives are given away first.
 PARTS: Sequence[_Part] = (
+    _Part("3-objection.json", _prospect_and_customer, _objection),
     _Part("1-access.json", _known_everywhere, _access),
     _Part("2-portability.json", _with_a_contract, _portability),
-    _Part("3-objection.json", _prospect_and_customer, _objection),
     _Part("4-rectification.json", _with_a_bank_account, _rectification),
     _Part("5-erasure.json", _with_invoices_and_no_contract, _erasure),
     _Part("6-erasure-of-a-prospect.json", _only_a_prospect, _erasure_of_a_prospect),

@@ -84,11 +84,7 @@ class Lease:
         until = now + timedelta(seconds=seconds)
         for _ in range(_ATTEMPTS):
             found = _read(engine)
-            if found is not None and not (
-                found.holder in (_FREE, holder)
-                or found.expires_at <= now
-                or (found.host == host and not alive(found.host, found.pid))
-            ):
+            if found is not None and found.holder != holder and _taken(found, host, now, alive):
                 break
             same = found is not None and found.holder == holder
             epoch = (0 if found is None else found.epoch) + (0 if same else 1)
@@ -172,14 +168,18 @@ def busy(
         StoreError: the control store cannot be read.
     """
     found = _read(engine)
-    if (
-        found is None
-        or found.holder == _FREE
-        or found.expires_at <= now
-        or (found.host == host and not alive(found.host, found.pid))
-    ):
+    if found is None or not _taken(found, host, now, alive):
         return None
     return _explanation(found)
+
+
+def _taken(found: Row[Any], host: str, now: datetime, alive: Callable[[str, int], bool]) -> bool:
+    """Whether somebody has the lease who is still there, as far as ``host`` can tell."""
+    return not (
+        found.holder == _FREE
+        or found.expires_at <= now
+        or (found.host == host and not alive(found.host, found.pid))
+    )
 
 
 def _read(engine: Engine) -> Row[Any] | None:

@@ -25,7 +25,7 @@ from sensors.door import Door, opened
 RunConfig = Callable[[str, int], Mapping[str, Any]]
 """From a request's id and attempt to the configuration of the run that carries it out."""
 
-_SECONDS = 20
+_SECONDS = 15
 _FILES_A_TICK = 20
 """Dagster gives a tick a minute; a file takes as long as looking for its person."""
 

@@ -160,7 +160,7 @@ def unknown_command(line: str) -> str | None:
         command = _COMMANDS[at]
     if getattr(command, "commands", None) and rest:
         return f"{line}: there is no '{at} {rest[0]}'"
-    options = {opt for param in command.params for opt in param.opts}
+    options = {o for param in command.params for o in (*param.opts, *param.secondary_opts)}
     missing = [word for word in rest if word.startswith("--") and word not in options]
     return f"{line}: no option {missing[0]}" if missing else None
 

@@ -19,7 +19,7 @@ import pytest
 from sqlalchemy import Engine, select
 
 from retention.errors import LeaseHeld, StoreError
-from retention.lease import Lease, process_alive
+from retention.lease import Lease, busy, process_alive
 from retention.stores.control import lease as table
 from retention.stores.open import STORE_NAMES, Stores, migrate, open_store
 
@@ -51,6 +51,32 @@ def test_the_first_gets_the_lease_and_the_second_is_told_who_has_it(own_stores: 
         "another run is at work since 2026-11-24 03:00:00 UTC on host-a (process 41): wait for"
         " it, or stop it; left alone, its lease ends 2026-11-24 03:05:00 UTC"
     )
+
+
+@pytest.mark.parametrize(
+    ("seconds", "host", "alive", "is_busy"),
+    [(10, HERE, True, True), (10, HERE, False, False), (10, "host-b", False, True),
+     (299, HERE, True, True), (300, HERE, True, False)],
+)  # fmt: skip
+def test_whoever_looks_whether_it_is_taken_sees_what_acquiring_would_meet(
+    own_stores: Stores, *, seconds: float, host: str, alive: bool, is_busy: bool
+) -> None:
+    engine = own_stores.control
+    look = {"host": host, "now": after(seconds), "alive": lambda _host, _pid: alive}
+    assert busy(engine, **look) is None
+    mine = acquire(engine, "a")
+    found = busy(engine, **look)
+    assert (found is not None) is is_busy
+    mine.confirm()  # looking takes nothing
+    if found is None:
+        acquire(engine, "b", **look).release()
+        return
+    assert found.startswith("another run is at work since 2026-11-24 03:00:00 UTC on host-a")
+    with pytest.raises(LeaseHeld) as refused:
+        acquire(engine, "b", **look)
+    assert str(refused.value) == found
+    mine.release()
+    assert busy(engine, **look) is None
 
 
 def test_a_released_lease_is_free_at_once_and_its_epoch_goes_on(own_stores: Stores) -> None:
@@ -244,7 +270,7 @@ CRASH = """
 import os, sys
 from datetime import datetime, UTC
 from socket import gethostname
-from retention.lease import Lease, process_alive
+from retention.lease import Lease, busy, process_alive
 from retention.stores.open import open_store
 Lease.acquire(open_store("control", sys.argv[1]), holder="crashed", host=gethostname(),
               pid=os.getpid(), now=datetime(2026, 11, 24, 3, tzinfo=UTC), seconds=300,

@@ -225,12 +225,15 @@ def finish(work: Work, chunk: Chunk, done: Sequence[IntendedRow], seconds: float
 def committed(work: Work, rows: Sequence[IntendedRow]) -> bool:
     """Whether the transaction that was to put ``rows`` back was committed.
 
-    It was one: where any row is there as it was sealed, all were.
+    It was one: where any row is there as it was sealed, all were. The copies go only after it:
+    where none is left, it was too.
     """
     by_table: dict[TableName, list[Key]] = defaultdict(list)
     for row in rows:
         by_table[TableName(row.key[0])].append(tuple(row.key[1:]))
     sealed = _sealed_digests(work, [token for row in rows for token in row.tokens])
+    if not sealed:
+        return True
     for name, keys in by_table.items():
         with work.installation.sources.begin(name.partition(".")[0]) as connection:
             if set(_digests(work, connection, name, keys).values()) & sealed:

@@ -46,6 +46,7 @@ from retention.requests.model import (
 )
 from retention.requests.persons import read_person
 from retention.requests.planning import RequestPlan, plan_request
+from retention.requests.telling import FINAL, told
 from retention.settings import Mode
 
 BY = "orchestrator"
@@ -167,7 +168,9 @@ def _copy(
     if shown.tables:
         package.make(installation, request, gathered, as_of=as_of, now=clock())
     lines = [OutcomeLine(str(name), "", Outcome.copied, rows) for name, rows in shown.rows.items()]
-    casebook.put_outcomes(installation, number, lines or [_nothing()])
+    # Who is known, yet supplied nothing that is portable, is not told that nobody is known.
+    known_of = [OutcomeLine(str(name), "", Outcome.copied, 0) for name in gathered.rows]
+    casebook.put_outcomes(installation, number, lines or known_of or [_nothing()])
     return casebook.answer(installation, number, by=BY, now=clock(), as_of=as_of)
 
 
@@ -205,7 +208,10 @@ def _change(
     planned = made[0]
     try:
         casebook.move(installation, number, State.planned, by=BY, now=clock(), run_id=run)
-        lines = _told(installation, number, [*planned.outcomes, *_beside(work, request, known)])
+        lines = told(
+            casebook.outcomes(installation, number),
+            [*planned.outcomes, *_beside(work, request, known)],
+        )
         casebook.put_outcomes(installation, number, lines)
         casebook.move(installation, number, State.executing, by=BY, now=clock(), run_id=run)
         _execute(work, request, known)
@@ -217,7 +223,7 @@ def _change(
                    or any(item.table == name for item in planned.plan.items)]:  # fmt: skip
         raise RequestError(f"a part could not be touched: {reasons[0]}")
     _look_again(installation, request, known, as_of)
-    _afterwards(installation, request, known, lines, planned.outcomes, as_of, clock)
+    _afterwards(installation, request, known, lines, planned, as_of, clock)
     return casebook.answer(installation, number, by=BY, now=clock(), as_of=as_of)
 
 
@@ -276,25 +282,6 @@ def _beside(work: Work, request: Request, known: _Known) -> list[OutcomeLine]:
     return [OutcomeLine(name, "", Outcome.kept, rows, None, "evidence") for name, rows in left]
 
 
-def _told(
-    installation: Installation, request_id: RequestId, lines: Sequence[OutcomeLine]
-) -> list[OutcomeLine]:
-    """The outcomes, those of earlier attempts included: what was done then is not found again."""
-    final = (Outcome.deleted, Outcome.archived, Outcome.corrected, Outcome.restricted)
-    found: dict[tuple[Any, ...], OutcomeLine] = {}
-    for line in (*casebook.outcomes(installation, request_id), *lines):
-        place = (line.table, line.purpose, line.outcome, line.until, line.because)
-        before = found.get(place)
-        if before is None or line.rows > before.rows:
-            found[place] = line
-    now = {(line.table, line.purpose, line.outcome) for line in lines}
-    return [
-        line
-        for line in found.values()
-        if line.outcome in final or (line.table, line.purpose, line.outcome) in now
-    ]
-
-
 def _remember(installation: Installation, request: Request, known: _Known) -> None:
     """What the person can be recognised by, kept sealed before anything is touched."""
     by_value = request.kind in (Kind.erasure, Kind.objection)
@@ -319,32 +306,45 @@ def _look_again(installation: Installation, request: Request, known: _Known, as_
         )
 
 
+def _untold(
+    installation: Installation, request: Request, lines: Sequence[OutcomeLine], new: RequestPlan
+) -> set[TableName]:
+    """The tables of which rows were changed, dependants included, since recipients were told.
+
+    A request that was answered before has told all it had to. An attempt that broke off may
+    not have; of its dependants it is not known any more which there were, but which could be.
+    """
+    starts = [change.what for change in casebook.changes(installation, request.request_id)]
+    starts = [what for what in starts if what in ("taken up", "retried", "put back")]
+    broke_off = bool(starts) and starts[-1] != "taken up"
+    said = lines if broke_off else new.outcomes
+    found = {TableName(i.table) for i in said if i.outcome in FINAL and i.rows and i.table}
+    if broke_off:
+        catalogue = installation.catalogue
+        left = {line.table for line in said if line.outcome is not Outcome.corrected}
+        trees = found & {TableName(name) for name in left}
+        found |= {name for name, _ in catalogue.tables() if catalogue.clock_of(name) in trees}
+    return found | {TableName(item.table) for item in new.left}
+
+
 def _afterwards(
     installation: Installation,
     request: Request,
     known: _Known,
     lines: Sequence[OutcomeLine],
-    new: Sequence[OutcomeLine],
+    new: RequestPlan,
     as_of: date,
     clock: Clock,
 ) -> None:
     """Opposition list, recipients, and the independent search by value.
 
-    ``lines`` are the outcomes of all attempts, ``new`` those of this one.
+    ``lines`` are the outcomes of all attempts, ``new`` is what this one did.
     """
     if request.kind in (Kind.objection, Kind.erasure):
         sought = casebook.sought(installation, request.request_id) or {}
         who = [*_asked(request).said().items(), *rescan.contacts(sought)]
         opposition.add(installation, who, as_of=as_of)
-    changed = (Outcome.deleted, Outcome.archived, Outcome.corrected, Outcome.restricted)
-    # Who was told by an attempt before this one is told again only of what is new.
-    told = outbox.listed(installation, request_id=request.request_id)
-    tables = {
-        TableName(line.table)
-        for line in (new if told else lines)
-        if line.outcome in changed and line.rows and line.table
-    }
-    outbox.notify(installation, request, tables, clock())
+    outbox.notify(installation, request, _untold(installation, request, lines, new), clock())
     sought = casebook.sought(installation, request.request_id)
     if request.kind is not Kind.erasure or sought is None:
         return

@@ -202,7 +202,7 @@ def _reason(installation: Installation, request: Request) -> str | None:
             changes.c.state == State.refused,
             changes.c.reason.is_not(None),
         )
-        .order_by(changes.c.sequence.desc())
+        .order_by(changes.c.sequence)
     )
     kept = sa.select(cases.requests.c.reason).where(
         cases.requests.c.request_id == request.request_id

@@ -14,7 +14,7 @@ from retention.execution.restoring import RestrictedRow, restore, restricted_row
 from retention.execution.run import begin, end, new_run_id
 from retention.installation import Installation
 from retention.planning.plan import Plan, PlanItem, Transition
-from retention.requests import casebook, moving, results
+from retention.requests import casebook, moving, outbox, results
 from retention.requests.aims import aim_of
 from retention.requests.carrying_out import Clock
 from retention.requests.model import (
@@ -27,6 +27,7 @@ from retention.requests.model import (
     State,
     held_for,
 )
+from retention.settings import Mode
 
 _CAN_BE_LIFTED = (State.verified, State.planned, State.executing, State.answered)
 
@@ -55,16 +56,24 @@ def lift(
     number = request.request_id
     if request.kind is not Kind.restriction or request.state not in _CAN_BE_LIFTED:
         raise RequestError(f"request {number[:8]} is no restriction that is in force")
+    if installation.settings.mode is Mode.observe:
+        raise RequestError("'mode: observe' touches nothing: no restriction can be lifted")
     hold = next((h for h in holds.holds(installation) if h.reason == held_for(number)), None)
     tokens = _of_no_other(installation, number)
-    back = restricted_rows(installation, tokens)
-    if hold is None and not back and not _said_to_be(installation, number):
-        raise RequestError(f"request {number[:8]}: the restriction has been lifted already")
-    rows = _rows(installation, number, back, as_of)
+    rows: dict[TableName, int] = {}
+
+    def planner(stopped: dict[TableName, str]) -> Plan:
+        # Not before the run has begun: it repairs first what an attempt that broke off left.
+        back = restricted_rows(installation, tokens)
+        if hold is None and not back and not _said_to_be(installation, number):
+            raise RequestError(f"request {number[:8]}: the restriction has been lifted already")
+        rows.update(_rows(installation, number, back, as_of))
+        return _plan(installation, request, as_of, rows, stopped)
+
     aim = aim_of(installation, Kind.restriction, (), as_of)
     work = begin(
         installation, as_of, today=today, clock=clock, run_id=new_run_id(), aim=aim,
-        planner=lambda stopped: _plan(installation, request, as_of, rows, stopped),
+        planner=planner,
     )  # fmt: skip
     try:
         restore(work, tokens)
@@ -74,7 +83,12 @@ def lift(
     end(work)
     if hold is not None:
         holds.release(installation, hold.hold_id, reason=reason, by=by, now=clock())
-    restored = [OutcomeLine(str(n), "", Outcome.restored, count) for n, count in rows.items()]
+    # As the restriction was told: of rows with a clock of their own; the others follow these.
+    restored = [
+        OutcomeLine(name, "", Outcome.restored, rows[name])
+        for name in sorted(set(rows) & set(installation.catalogue.clocked_tables()))
+    ]
+    outbox.notify(installation, request, set(rows), clock(), lifted=True)
     moving.lifted(installation, number, restored, by=by, reason=reason, now=clock())
     take_up(installation, clock())
     return casebook.get(installation, number)

@@ -27,6 +27,9 @@ Language = Literal["en", "fr"]
 TOLD_OF = frozenset({Kind.rectification, Kind.erasure, Kind.restriction, Kind.objection})
 """The kinds that change data. What goes because of an objection is erased too (art. 17(1)(c))."""
 
+_LIFTED = "lifting"
+"""What is stored for the kind of a notice that a restriction has ended."""
+
 _ID_LENGTH = 32
 
 
@@ -43,17 +46,25 @@ class Notice:
     created_at: datetime
     sent_at: datetime | None = None
     sent_by: str | None = None
+    lifted: bool = False
+    """Of a restriction: it has ended."""
 
 
 def notify(
-    installation: Installation, request: Request, tables: Iterable[TableName], now: datetime
+    installation: Installation,
+    request: Request,
+    tables: Iterable[TableName],
+    now: datetime,
+    *,
+    lifted: bool = False,
 ) -> list[str]:
     """Put a notice for each recipient of ``tables`` into the outbox; returns the notices' ids.
 
     ``tables`` are those of which this attempt changed rows. To be repeated at will: the same
     attempt and tables make no second notice, and do not call back one that was sent. A later
     attempt (a hold was released), or further tables, have to be told anew: the notice is then
-    unsent again.
+    unsent again. ``lifted``: what there is to tell is that a restriction has ended, which
+    takes the place of the notice of the restriction itself.
     """
     if request.kind not in TOLD_OF:
         return []
@@ -63,7 +74,10 @@ def notify(
         concerned = {name for name in map(TableName, declared.tables) if name in touched}
         if concerned:
             with writing(installation.stores.cases) as connection:
-                made.append(_put(installation, connection, request, recipient, concerned, now))
+                what = _LIFTED if lifted else request.kind.value
+                made.append(
+                    _put(installation, connection, request, recipient, concerned, now, what)
+                )
     return made
 
 
@@ -74,14 +88,16 @@ def _put(
     recipient: str,
     concerned: set[TableName],
     now: datetime,
+    what: str,
 ) -> str:
-    parts = (request.request_id, recipient, request.attempt)
+    parts: tuple[object, ...] = (request.request_id, recipient, request.attempt)
+    parts += (what,) if what == _LIFTED else ()
     notice_id = installation.keyring.token("notice", *parts)[:_ID_LENGTH]
     fresh = {
         "notice_id": notice_id,
         "request_id": request.request_id,
         "recipient": recipient,
-        "kind": request.kind.value,
+        "kind": what,
         "tables": sorted(concerned),
         "created_at": now,
         "sent_at": None,
@@ -159,11 +175,12 @@ def _notice(row: Any) -> Notice:
         row.notice_id,
         RequestId(row.request_id),
         row.recipient,
-        Kind(row.kind),
+        Kind.restriction if row.kind == _LIFTED else Kind(row.kind),
         tuple(TableName(name) for name in row.tables),
         row.created_at,
         row.sent_at,
         row.sent_by,
+        row.kind == _LIFTED,
     )
 
 
@@ -193,6 +210,13 @@ _WHAT: dict[Language, dict[Kind, str]] = {
         " vous avez reçu de ces enregistrements jusqu’à ce que nous vous informions de la levée"
         " de la limitation.",
     },
+}
+_WHAT_LIFTED: dict[Language, str] = {
+    "en": "The restriction of the use of data about a person (GDPR, article 18) has been lifted."
+    " You may use again what you received of these records, for what you received it.",
+    "fr": "La limitation du traitement de données concernant une personne (RGPD, article 18) a"
+    " été levée. Vous pouvez de nouveau utiliser ce que vous avez reçu de ces enregistrements,"
+    " aux fins pour lesquelles vous l’avez reçu.",
 }
 _WORDS: dict[Language, dict[str, str]] = {
     "en": {
@@ -246,7 +270,7 @@ def text(
         f"{words['from']}{colon} {installation.policy.controller}",
         f"{words['reference']}{colon} {notice.notice_id}",
         "",
-        _WHAT[lang][notice.kind],
+        _WHAT_LIFTED[lang] if notice.lifted else _WHAT[lang][notice.kind],
         "",
         f"{words['tables']}{colon}",
         *(f"- {item}" for item in _records(installation, notice, lang, persons)),

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from retention.catalogue.model import TableName
-from retention.execution.erasing import UnitVerdict, verdicts
+from retention.execution.erasing import RecordVerdict, UnitVerdict, verdicts
 from retention.holds import HeldRows, Person, held_rows, subject_token
 from retention.installation import Installation
 from retention.planning.judge import Judged
@@ -79,8 +79,10 @@ def plan_request(
             lines[_Line(name, "", Outcome.stopped, because="out_of_reach")] += 0
     archived = verdicts(installation, tokens, aim.as_of)
     if aim.kind is Kind.erasure:
-        for verdict in archived:
-            _archived(verdict, held.tokens, because, items, lines)
+        goes = [v for v in archived if not v.untouched and v.subject_token not in held.tokens]
+        if goes:
+            items["archive", Transition.expire, None] = len(goes)
+        lines.update(_archived(archived, held.tokens, because))
     else:
         lines.update(_sealed(installation, aim, archived, held.tokens))
     return RequestPlan(
@@ -166,42 +168,44 @@ def _of_purpose(
             return
         before = {p.purpose: p.live for p in table.judged[item.key].decision.purposes}
         # Of a row that stays only what was held for the purpose until now is worth a word.
-        if item.decision.action is Action.dispose or (
-            item.decision.action is Action.keep and before.get(name)
-        ):
+        stays = item.decision.action is Action.keep or aim.kind is Kind.objection
+        if item.decision.action is Action.dispose or (stays and before.get(name)):
             yield _Line(table.name, name, Outcome.deleted)
     elif purpose.phase is Phase.archive:
-        yield _Line(
-            table.name, name, Outcome.archived, until=purpose.archive_through, because="statute"
-        )
+        # A row that another purpose keeps in use goes to the archive only when that ends.
+        stays = item.decision.phase is Phase.active
+        outcome = Outcome.kept if stays else Outcome.archived
+        yield _Line(table.name, name, outcome, purpose.archive_through, because="statute")
     else:
         yield _Line(table.name, name, Outcome.kept, because="contract_in_force")
 
 
 def _archived(
-    verdict: UnitVerdict,
-    held: Collection[str],
-    because: str,
-    items: Counter[tuple[str, Transition, str | None]],
-    lines: Counter[_Line],
-) -> None:
-    """What erasure makes of a unit of the archive."""
-    if verdict.subject_token in held:
-        for record in verdict.records:
-            lines[_Line(record.table, "", Outcome.held, because=because)] += 1
+    archived: Sequence[UnitVerdict], held: Collection[str], because: str
+) -> Counter[_Line]:
+    """What erasure makes of the archive, record by record.
+
+    A record of which parts expire on several days is in as many units.
+    """
+    said = {
+        (line, record.record_token, record.incarnation)
+        for verdict in archived
+        for record in verdict.records
+        for line in _of_record(record, verdict.subject_token in held, because)
+    }
+    return Counter(line for line, *_ in said)
+
+
+def _of_record(record: RecordVerdict, held: bool, because: str) -> Iterator[_Line]:  # noqa: FBT001 - not an option
+    if held:
+        yield _Line(record.table, "", Outcome.held, because=because)
         return
-    if not verdict.untouched:
-        items["archive", Transition.expire, None] += 1
-    for record in verdict.records:
-        kept = set(record.kept_by)
-        for purpose in record.purposes:
-            if purpose in kept:
-                line = _Line(record.table, purpose, Outcome.archived, record.until, "statute")
-            elif not kept:
-                line = _Line(record.table, purpose, Outcome.deleted)
-            else:
-                continue  # the record stays, if for less
-            lines[line] += 1
+    kept = set(record.kept_by)
+    for purpose in record.purposes:
+        if purpose in kept:
+            yield _Line(record.table, purpose, Outcome.archived, record.until, "statute")
+        elif not kept:  # else the record stays, if for less
+            yield _Line(record.table, purpose, Outcome.deleted)
 
 
 def _sealed(

@@ -133,3 +133,15 @@ def test_the_next_daily_run_leaves_a_request_be(either: Small) -> None:
     mine = [row for row in either.rows("crm.customers") if row["customer_id"] == ACTIVE]
     either.run(AS_OF, start=START + timedelta(hours=4))
     assert [row for row in either.rows("crm.customers") if row["customer_id"] == ACTIVE] == mine
+
+
+def test_who_supplied_nothing_portable_is_not_told_to_be_unknown(small: Small) -> None:
+    with small.opened() as installation:
+        request = done(installation, ask(installation, Kind.portability, [customer(ACTIVE)]))
+        outcomes = said(installation, request)
+        nobody = done(
+            installation, ask(installation, Kind.portability, [], email="a@b.fr"), later=3
+        )
+        assert said(installation, nobody) == {("", "", "nothing"): (0, None, None)}
+    assert outcomes["crm.customers", "", "copied"][0] == 0
+    assert ("", "", "nothing") not in outcomes

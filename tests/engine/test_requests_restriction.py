@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from retention import holds
 from retention.errors import SourceError, StoreError
 from retention.execution.restoring import restricted_rows
-from retention.requests import casebook
+from retention.requests import casebook, outbox
 from retention.requests.lifting import refuse_if_asked_for, take_up
 from retention.requests.model import Kind, RequestError, State
 from retention.stores import archive
@@ -162,3 +162,22 @@ def test_its_hold_is_not_just_released(small: Small) -> None:
             reason="asked for by telephone", by="dpo", now=START,
         )  # fmt: skip
         refuse_if_asked_for(installation, other.hold_id)
+
+
+def test_whoever_was_told_of_the_restriction_is_told_of_its_end(small: Small) -> None:
+    small.catalogue["recipients"] = {
+        "printer": {"label": "Printer", "contact": "x@example.org", "tables": ["crm.customers"]}
+    }
+    small.write_documents()
+    with small.opened() as installation:
+        request = done(installation, ask(installation, Kind.restriction, [customer(ACTIVE)]))
+        [notice] = outbox.listed(installation, request_id=request.request_id)
+        assert not notice.lifted
+        outbox.mark_sent(installation, notice.notice_id, by="dpo", now=START)
+        assert casebook.closed(installation, request.request_id)
+        lifted(installation, request)
+        assert not casebook.closed(installation, request.request_id)
+        [notice] = outbox.listed(installation, unsent_only=True)
+        assert notice.lifted
+        assert "has been lifted" in outbox.text(installation, notice, lang="en")
+        assert "levée" in outbox.text(installation, notice, lang="fr")

@@ -9,7 +9,7 @@ import pytest
 
 from retention import holds
 from retention.errors import LeaseHeld
-from retention.execution.restoring import restricted_rows
+from retention.execution import run
 from retention.execution.run import acquire_lease
 from retention.installation import Installation
 from retention.requests import casebook
@@ -17,7 +17,7 @@ from retention.requests.lifting import take_up
 from retention.requests.model import Kind, Outcome, Request, State
 from tests.engine.asking import account, ask, customer, done, lifted, said, tables_with
 from tests.engine.lives import ACTIVE, ANNA, ARCHIVE, AS_OF, BY_LOGIN, invoice, order
-from tests.engine.small import LONG_AFTER, START, Small, clock, fetch
+from tests.engine.small import LONG_AFTER, START, Small, clock
 from tests.engine.test_requests_changes import CATEGORY, opposing
 
 CUSTOMERS = "crm.customers"
@@ -144,16 +144,12 @@ def test_a_restriction_that_is_refused_after_all_holds_nobody(small: Small) -> N
             done(installation, request)
         assert casebook.get(installation, request.request_id).state is State.verified
         lease.release()
-        casebook.refuse(
-            installation, request.request_id, by="dpo", reason="unfounded", now=START
-        )
+        casebook.refuse(installation, request.request_id, by="dpo", reason="unfounded", now=START)
         assert holds.holds(installation) == []
 
 
 def test_what_a_hold_kept_after_all_is_not_said_to_be_deleted(small: Small) -> None:
     """The hold comes between plan and deletion: the letter tells what is, not what was meant."""
-    from retention.execution import run
-
     with small.opened() as installation:
         request = ask(installation, Kind.erasure, [customer(BY_LOGIN), account(ANNA)])
         stages, made = dict(run.STAGES), []
