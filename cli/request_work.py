@@ -156,7 +156,9 @@ def _carried_out(
             except (LeaseHeld, StoreError):
                 raise
             except RetentionError as error:
-                warn(f"request {item.request_id[: showing.SHORT]}: {error}")
+                text = str(error)
+                named = text.startswith("request ")
+                warn(text if named else f"request {item.request_id[: showing.SHORT]}: {text}")
                 failures.append(error.exit_code)
     return done, failures
 

@@ -195,8 +195,11 @@ def test_another_policy_gives_other_answers(tmp_path: Path) -> None:
 def test_a_broken_policy_names_file_line_and_key(tmp_path: Path) -> None:
     text = (ROOT / "policies" / "callimedia.yaml").read_text(encoding="utf-8")
     broken = tmp_path / "broken.yaml"
-    broken.write_text(text.replace("for: 3 years", "for: 3 yeers", 1), encoding="utf-8")
-    line = text[: text.index("for: 3 years")].count("\n") + 1
+    broken.write_text(
+        text.replace("for: 3 years\n          from", "for: 3 yeers\n          from", 1),
+        encoding="utf-8",
+    )
+    line = text[: text.index("for: 3 years\n          from")].count("\n") + 1
     answer = decide(GOOD, options=("--policy", str(broken)))
     assert answer.code == 2
     assert answer.out == ""

@@ -49,8 +49,8 @@ def test_a_configuration_that_is_not_there_is_named(
 
 def test_a_broken_policy_names_file_line_and_key(demo: Demo) -> None:
     text = (demo.folder / "callimedia.yaml").read_text(encoding="utf-8")
-    line = text[: text.index("for: 3 years")].count("\n") + 1
-    demo.replace("callimedia.yaml", "for: 3 years", "for: 3 yeers")
+    line = text[: text.index("for: 3 years\n          from")].count("\n") + 1
+    demo.replace("callimedia.yaml", "for: 3 years\n          from", "for: 3 yeers\n          from")
     answer = demo.run("plan", "--as-of", DAY)
     assert answer.code == 2
     place = (
@@ -60,7 +60,7 @@ def test_a_broken_policy_names_file_line_and_key(demo: Demo) -> None:
 
 
 def test_every_fault_of_a_file_has_a_line_of_its_own(demo: Demo) -> None:
-    demo.replace("callimedia.yaml", "for: 3 years", "for: 3 yeers")
+    demo.replace("callimedia.yaml", "for: 3 years\n          from", "for: 3 yeers\n          from")
     demo.replace("callimedia.yaml", "for: 5 years", "for: five years")
     answer = demo.run("check")
     assert answer.code == 2

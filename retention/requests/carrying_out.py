@@ -31,7 +31,16 @@ from retention.execution.work import Work
 from retention.holds import Person
 from retention.installation import Installation
 from retention.planning.plan import Plan
-from retention.requests import access, casebook, opposition, outbox, package, rectifying, rescan
+from retention.requests import (
+    access,
+    casebook,
+    identity,
+    opposition,
+    outbox,
+    package,
+    rectifying,
+    rescan,
+)
 from retention.requests.aims import PersonAim, aim_of
 from retention.requests.model import (
     Asked,
@@ -46,11 +55,19 @@ from retention.requests.model import (
 )
 from retention.requests.persons import read_person
 from retention.requests.planning import RequestPlan, plan_request
-from retention.requests.telling import FINAL, told
+from retention.requests.recipients import untold
+from retention.requests.telling import told
 from retention.settings import Mode
 
 BY = "orchestrator"
 """Who carries requests out, in the record of their changes."""
+
+_NEXT = {
+    State.received: ": 'retention request verify' says that the person is who they say they are",
+    State.planned: ": 'retention request retry' takes up one whose run broke off",
+    State.executing: ": 'retention request retry' takes up one whose run broke off",
+}
+"""What to do with a request that cannot be carried out as it is."""
 
 _COPIES = (Kind.access, Kind.portability)
 
@@ -104,7 +121,7 @@ def carry_out(
     if request.state is not State.verified:
         raise RequestError(
             f"request {request.request_id[:8]} is {request.state}; only a verified one can be "
-            "carried out ('retention request retry' takes up one that failed)"
+            f"carried out{_NEXT.get(request.state, '')}"
         )
     if installation.settings.mode is Mode.observe:
         raise RequestError("'mode: observe' touches nothing: no request can be carried out")
@@ -133,10 +150,25 @@ def _failures_kept(installation: Installation, request_id: RequestId, clock: Clo
 
 
 def _known(installation: Installation, request_id: RequestId) -> _Known:
+    persons = casebook.persons(installation, request_id)
     return _Known(
-        tuple(casebook.persons(installation, request_id)),
+        (*persons, *_back(installation, request_id)),
         tuple(casebook.tokens(installation, request_id)),
     )
+
+
+def _back(installation: Installation, request_id: RequestId) -> list[Person]:
+    """Records that only the archive had when they were looked for, and that are back.
+
+    A restriction has ended since. Only the very same records are taken; nobody is added.
+    """
+    chosen = [item for item in casebook.subjects(installation, request_id) if item.chosen]
+    missing = {item.token for item in chosen if not item.key}
+    asked = casebook.get(installation, request_id).asked
+    if not missing or asked is None:
+        return []
+    found = identity.resolve(installation, asked)
+    return [(item.table, item.key) for item in found if item.key and item.token in missing]
 
 
 def _aim(installation: Installation, request: Request, known: _Known, as_of: date) -> PersonAim:
@@ -222,7 +254,7 @@ def _change(
     if reasons := [reason for name, reason in stopped.items() if name in planned.plan.stopped
                    or any(item.table == name for item in planned.plan.items)]:  # fmt: skip
         raise RequestError(f"a part could not be touched: {reasons[0]}")
-    _look_again(installation, request, known, as_of)
+    lines = _look_again(installation, request, known, lines, as_of)
     _afterwards(installation, request, known, lines, planned, as_of, clock)
     return casebook.answer(installation, number, by=BY, now=clock(), as_of=as_of)
 
@@ -290,8 +322,16 @@ def _remember(installation: Installation, request: Request, known: _Known) -> No
         casebook.keep_sought(installation, request.request_id, found)
 
 
-def _look_again(installation: Installation, request: Request, known: _Known, as_of: date) -> None:
-    """Nothing of what was planned may be left to do.
+def _look_again(
+    installation: Installation,
+    request: Request,
+    known: _Known,
+    lines: Sequence[OutcomeLine],
+    as_of: date,
+) -> list[OutcomeLine]:
+    """Nothing of what was planned may be left to do. Returns what is to be told.
+
+    That is what was planned (``lines``), less what somebody has stopped meanwhile by a hold.
 
     Raises:
         RequestError: something is: a row changed meanwhile, or is still referred to.
@@ -304,27 +344,13 @@ def _look_again(installation: Installation, request: Request, known: _Known, as_
             f"not everything could be done: {places}: rows changed meanwhile, or another table "
             "still refers to them; see to it, then 'retention request retry'"
         )
-
-
-def _untold(
-    installation: Installation, request: Request, lines: Sequence[OutcomeLine], new: RequestPlan
-) -> set[TableName]:
-    """The tables of which rows were changed, dependants included, since recipients were told.
-
-    A request that was answered before has told all it had to. An attempt that broke off may
-    not have; of its dependants it is not known any more which there were, but which could be.
-    """
-    starts = [change.what for change in casebook.changes(installation, request.request_id)]
-    starts = [what for what in starts if what in ("taken up", "retried", "put back")]
-    broke_off = bool(starts) and starts[-1] != "taken up"
-    said = lines if broke_off else new.outcomes
-    found = {TableName(i.table) for i in said if i.outcome in FINAL and i.rows and i.table}
-    if broke_off:
-        catalogue = installation.catalogue
-        left = {line.table for line in said if line.outcome is not Outcome.corrected}
-        trees = found & {TableName(name) for name in left}
-        found |= {name for name, _ in catalogue.tables() if catalogue.clock_of(name) in trees}
-    return found | {TableName(item.table) for item in new.left}
+    waiting = {line for line in again.outcomes if line.outcome in casebook.WAITING}
+    if waiting <= set(lines):
+        return list(lines)
+    kept = [line for line in lines if line.because == "evidence"]
+    now = told(lines, [*again.outcomes, *kept])
+    casebook.put_outcomes(installation, request.request_id, now)
+    return now
 
 
 def _afterwards(
@@ -344,7 +370,7 @@ def _afterwards(
         sought = casebook.sought(installation, request.request_id) or {}
         who = [*_asked(request).said().items(), *rescan.contacts(sought)]
         opposition.add(installation, who, as_of=as_of)
-    outbox.notify(installation, request, _untold(installation, request, lines, new), clock())
+    outbox.notify(installation, request, untold(installation, request, lines, new), clock())
     sought = casebook.sought(installation, request.request_id)
     if request.kind is not Kind.erasure or sought is None:
         return

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 from retention.encoding import decode, encode
 from retention.installation import Installation
 from retention.requests import filing
-from retention.requests.model import Outcome, OutcomeLine, Request, RequestId
+from retention.requests.model import Outcome, OutcomeLine, Request, RequestId, State
 from retention.stores import cases
 from retention.stores.open import reading, writing
 
@@ -71,7 +71,14 @@ def outcomes_of(connection: Connection, request_id: RequestId) -> list[OutcomeLi
     table = cases.request_outcomes
     statement = sa.select(table).where(table.c.request_id == request_id).order_by(table.c.sequence)
     rows = connection.execute(statement).all()
+    at = cases.requests.c
+    request = connection.execute(
+        sa.select(at.state, at.attempt).where(at.request_id == request_id)
+    ).one()
+    # What was answered came to what its attempt did, if to nothing; what goes on, to the last.
     last = rows[-1].sequence // _LINES_OF_AN_ATTEMPT if rows else 0
+    if request.state == State.answered:
+        last = request.attempt
     return [
         OutcomeLine(
             table=row.table_name,

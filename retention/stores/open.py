@@ -7,6 +7,8 @@ two transactions of different stores are open for writing at once: SQLite has on
 from __future__ import annotations
 
 import os
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +29,7 @@ STORE_NAMES = ("control", "cases", "archive", "vault", "keys")
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _BUSY_SECONDS = 30
+_PAUSE_SECONDS = 0.05
 _MIGRATION_LOCK = 5_706_433_190
 """Any number that is the same everywhere: PostgreSQL's name for the lock on migrating."""
 
@@ -173,14 +176,27 @@ def _set_up_sqlite(dbapi_connection: Any, _record: object) -> None:
     dbapi_connection.isolation_level = None
     cursor = dbapi_connection.cursor()
     try:
-        if cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-            cursor.execute("PRAGMA journal_mode = WAL")
+        _write_ahead(cursor)
         cursor.execute("PRAGMA synchronous = FULL")
         cursor.execute("PRAGMA foreign_keys = ON")
         # Freed content is overwritten: a destroyed key must not linger in a free page.
         cursor.execute("PRAGMA secure_delete = ON")
     finally:
         cursor.close()
+
+
+def _write_ahead(cursor: Any) -> None:
+    """Switch to a write-ahead log, which waits for nobody by itself: another process may be at it."""
+    tries = int(_BUSY_SECONDS / _PAUSE_SECONDS)
+    for left in reversed(range(tries)):
+        try:
+            if cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+                cursor.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError:
+            if not left:
+                raise
+            time.sleep(_PAUSE_SECONDS)
 
 
 def _begin_sqlite(connection: Connection) -> None:

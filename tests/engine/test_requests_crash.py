@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import tempfile
 from collections.abc import Callable, Iterator
 from datetime import date
@@ -23,6 +24,9 @@ from tests.engine.crash import EVERYWHERE, Crash, Crasher, watched
 from tests.engine.lives import ACTIVE, ARCHIVE, AS_OF, BARE, note, scripted
 from tests.engine.small import LONG_AFTER, START, Small, clock, fetch
 from tests.engine.test_crash import SYNC, differences, narrow
+
+EVERY = 1 if os.environ.get("HYPOTHESIS_PROFILE") == "sweep" else 3
+"""Where an attempt is long, one commit in so many; `make sweeps` stops at each."""
 
 Step = Callable[[Installation, str, int], None]
 """What is done to a request, in the n-th attempt."""
@@ -146,7 +150,7 @@ def stop_everywhere(
 def test_an_erasure_that_is_stopped_at_any_commit(folder: Path, scratch: Path) -> None:
     start = installed(folder / "erasure")
     request_id = asked(start, Kind.erasure)
-    wanted = stop_everywhere(start, request_id, carried_out, scratch)
+    wanted = stop_everywhere(start, request_id, carried_out, scratch, every=EVERY)
     assert wanted["request"][0] is State.answered
     assert len(wanted["outbox"]) == 3
     assert wanted["opposition"]
@@ -155,7 +159,7 @@ def test_an_erasure_that_is_stopped_at_any_commit(folder: Path, scratch: Path) -
 def test_a_restriction_that_is_stopped_at_any_commit(folder: Path, scratch: Path) -> None:
     start = installed(folder / "restriction")
     request_id = asked(start, Kind.restriction)
-    wanted = stop_everywhere(start, request_id, carried_out, scratch)
+    wanted = stop_everywhere(start, request_id, carried_out, scratch, every=EVERY)
     assert len(wanted["held"]) == 3
 
 
@@ -177,14 +181,14 @@ def test_the_end_of_a_restriction_that_is_stopped_at_any_commit(
 
 def test_an_objection_that_is_stopped_at_any_commit(folder: Path, scratch: Path) -> None:
     start = installed(folder / "objection")
-    wanted = stop_everywhere(start, asked(start, Kind.objection), carried_out, scratch)
+    wanted = stop_everywhere(start, asked(start, Kind.objection), carried_out, scratch, every=EVERY)
     assert wanted["opposition"]
 
 
 def test_a_rectification_that_is_stopped_at_any_commit(folder: Path, scratch: Path) -> None:
     start = installed(folder / "rectification")
     request_id = asked(start, Kind.rectification, corrections={"user.name": "Right Name"})
-    stop_everywhere(start, request_id, carried_out, scratch)
+    stop_everywhere(start, request_id, carried_out, scratch, every=EVERY)
 
 
 def test_a_daily_run_repairs_what_an_erasure_left_and_the_retry_goes_on(

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
-from typing import Any
 
 import pytest
 
 from retention import holds
 from retention.errors import LeaseHeld
-from retention.execution import run
 from retention.execution.run import acquire_lease
+from retention.execution.work import Work
 from retention.installation import Installation
 from retention.requests import casebook
 from retention.requests.lifting import take_up
@@ -19,6 +18,7 @@ from tests.engine.asking import account, ask, customer, done, lifted, said, tabl
 from tests.engine.lives import ACTIVE, ANNA, ARCHIVE, AS_OF, BY_LOGIN, invoice, order
 from tests.engine.small import LONG_AFTER, START, Small, clock
 from tests.engine.test_requests_changes import CATEGORY, opposing
+from tests.engine.test_requests_races import meanwhile
 
 CUSTOMERS = "crm.customers"
 
@@ -152,21 +152,12 @@ def test_what_a_hold_kept_after_all_is_not_said_to_be_deleted(small: Small) -> N
     """The hold comes between plan and deletion: the letter tells what is, not what was meant."""
     with small.opened() as installation:
         request = ask(installation, Kind.erasure, [customer(BY_LOGIN), account(ANNA)])
-        stages, made = dict(run.STAGES), []
 
-        def archive(work: Any, name: Any) -> Any:
-            if name == CUSTOMERS and not made:
-                made.append(under_hold(installation, BY_LOGIN))
-            return stages["archive"](work, name)
+        def held(_work: Work) -> None:
+            under_hold(installation, BY_LOGIN)
 
-        run.STAGES["archive"] = archive
-        try:
-            with pytest.raises(Exception, match="retry"):
-                done(installation, request)
-        finally:
-            run.STAGES.update(stages)
-        casebook.retry(installation, request.request_id, by="dpo", reason="held", now=START)
-        request = again(installation, request, 5)
+        with meanwhile("archive", CUSTOMERS, held):
+            request = done(installation, request)
         outcomes = said(installation, request)
     assert request.state is State.answered
     assert BY_LOGIN in small.ids(CUSTOMERS)
@@ -193,3 +184,34 @@ def test_a_unit_that_is_about_to_go_takes_nothing_in(small: Small) -> None:
     assert outcomes["crm.invoices", "accounting", "archived"][1] == date(2026, 12, 31)
     assert small.archived_ids("crm.invoices")[50] == 1
     assert small.archived_ids(CUSTOMERS)[50] == 0
+
+
+def test_a_request_made_while_the_person_is_sealed_finds_the_rows_that_come_back(
+    small: Small,
+) -> None:
+    """Whoever looks for them meanwhile finds them in the archive only, without a key."""
+    opposing(small)
+    with small.opened() as installation:
+        restriction = done(installation, ask(installation, Kind.restriction, [customer(ACTIVE)]))
+        request = ask(
+            installation, Kind.objection, [], archived=[customer(ACTIVE)],
+            email="person1@example.org",
+        )  # fmt: skip
+        request = done(installation, request, later=2)
+        lifted(installation, restriction)
+        again(installation, request, 9)
+    mine = next(row for row in small.rows(CUSTOMERS) if row["customer_id"] == ACTIVE)
+    assert (mine["opted"], mine["segment"]) == ("no", None)
+
+
+def test_a_request_that_comes_to_nothing_after_a_hold_waits_no_more(small: Small) -> None:
+    """Else it would be taken up for ever: its rows have gone to the archive by another way."""
+    with small.opened() as installation:
+        hold = under_hold(installation, ACTIVE)
+        request = done(installation, ask(installation, Kind.objection, [customer(ACTIVE)]))
+        assert tables_with(said(installation, request), Outcome.held)
+        released(installation, hold)
+        assert take_up(installation, START) == [request.request_id]
+        again(installation, request, 3)
+        assert not tables_with(said(installation, request), Outcome.held)
+        assert take_up(installation, START) == []

@@ -115,5 +115,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("request_id", "recipient", name="cases_outbox_once"),
     )
     op.create_index("ix_cases_requests_fingerprint", "cases_requests", ["fingerprint"])
-    op.create_index("ix_cases_request_subjects_subject_token", "cases_request_subjects", ["subject_token"])
+    op.create_index(
+        "ix_cases_request_subjects_subject_token", "cases_request_subjects", ["subject_token"]
+    )
     op.create_index("ix_cases_packages_request_id", "cases_packages", ["request_id"])
