@@ -120,7 +120,7 @@ def carry_out(
     request = casebook.get(installation, request_id)
     if request.state is not State.verified:
         raise RequestError(
-            f"request {request.request_id[:8]} is {request.state}; only a verified one can be "
+            f"request {request.request_id[:12]} is {request.state}; only a verified one can be "
             f"carried out{_NEXT.get(request.state, '')}"
         )
     if installation.settings.mode is Mode.observe:
