@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -80,11 +81,7 @@ def doubt(
     as_json: Json = False,
 ) -> None:
     """Doubt who asks: the clock stands still until the identity is verified (art. 12(6))."""
-    from retention.requests import casebook  # noqa: PLC0415 - slow to import
-
-    with door(ctx, config).installation() as installation:
-        done = casebook.doubt(installation, request_id, by=by, reason=reason, now=utc_now())
-        _say_state(installation, done, as_json=as_json)
+    _change("doubt", ctx, config, request_id, reason=reason, by=by, as_json=as_json)
 
 
 def refuse(
@@ -97,11 +94,7 @@ def refuse(
     as_json: Json = False,
 ) -> None:
     """Refuse a request. The person is told why, and where to complain (art. 12(4))."""
-    from retention.requests import casebook  # noqa: PLC0415 - slow to import
-
-    with door(ctx, config).installation() as installation:
-        done = casebook.refuse(installation, request_id, by=by, reason=reason, now=utc_now())
-        _say_state(installation, done, as_json=as_json)
+    _change("refuse", ctx, config, request_id, reason=reason, by=by, as_json=as_json)
 
 
 def extend(
@@ -114,11 +107,7 @@ def extend(
     as_json: Json = False,
 ) -> None:
     """Take two more months for the answer, once, before it is due; the person is told why."""
-    from retention.requests import casebook  # noqa: PLC0415 - slow to import
-
-    with door(ctx, config).installation() as installation:
-        done = casebook.extend(installation, request_id, by=by, reason=reason, now=utc_now())
-        _say_state(installation, done, as_json=as_json)
+    _change("extend", ctx, config, request_id, reason=reason, by=by, as_json=as_json)
 
 
 def retry(
@@ -131,10 +120,30 @@ def retry(
     as_json: Json = False,
 ) -> None:
     """Take up a request that has failed, once its cause is mended: it is verified again."""
+    _change("retry", ctx, config, request_id, reason=reason, by=by, as_json=as_json)
+
+
+def _change(
+    what: Literal["doubt", "refuse", "extend", "retry"],
+    ctx: typer.Context,
+    config: Path | None,
+    request_id: str,
+    *,
+    reason: str,
+    by: str,
+    as_json: bool,
+) -> None:
+    """A change of a request that a person decides on, for a reason."""
     from retention.requests import casebook  # noqa: PLC0415 - slow to import
 
+    change = {
+        "doubt": casebook.doubt,
+        "refuse": casebook.refuse,
+        "extend": casebook.extend,
+        "retry": casebook.retry,
+    }[what]
     with door(ctx, config).installation() as installation:
-        done = casebook.retry(installation, request_id, by=by, reason=reason, now=utc_now())
+        done = change(installation, request_id, by=by, reason=reason, now=utc_now())
         _say_state(installation, done, as_json=as_json)
 
 

@@ -58,7 +58,7 @@ _LETTERS = str.maketrans(
     {"œ": "oe", "æ": "ae", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i"}
 )
 _CIVILITIES = frozenset(("m", "mr", "mme", "mlle", "monsieur", "madame", "mademoiselle"))
-_STREET_WORDS = {
+STREET_ABBREVIATIONS = {
     "av": "avenue",
     "ave": "avenue",
     "bd": "boulevard",
@@ -72,7 +72,8 @@ _STREET_WORDS = {
     "st": "saint",
     "ste": "sainte",
 }
-STREET_WORDS = frozenset(_STREET_WORDS.values())
+"""How the words of a street are shortened, and what they are in full."""
+STREET_WORDS = frozenset(STREET_ABBREVIATIONS.values())
 """Words of the normal form of an address that may be abbreviated where it is stored."""
 
 _WORD = re.compile(r"[^\W_]+")
@@ -263,7 +264,9 @@ def _postcode_place(found: list[str]) -> int | None:
 
 def _address(text: str) -> str:
     found = words(text)
-    return " ".join(_STREET_WORDS.get(word, word) for word in found[: _postcode_place(found)])
+    return " ".join(
+        STREET_ABBREVIATIONS.get(word, word) for word in found[: _postcode_place(found)]
+    )
 
 
 def _iban(text: str) -> str | None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import pytest
 
 from pipelines.build import build_defs
 from pipelines.in_process import prepare_home
@@ -215,3 +216,24 @@ def secrets_in(content: bytes) -> list[str]:
             for code in ("utf-8", "utf-16-le")
         )
     ]
+
+
+@pytest.fixture
+def demo(pristine: Demo, tmp_path: Path) -> Demo:
+    return copied(pristine, tmp_path / "demo")
+
+
+@pytest.fixture
+def instance(demo: Demo) -> Iterator[dg.DagsterInstance]:
+    with instance_of(demo) as found:
+        yield found
+
+
+@pytest.fixture
+def installation(demo: Demo) -> Iterator[Installation]:
+    with opened(demo.config, dict(os.environ)) as found:
+        yield found
+
+
+def now() -> datetime:
+    return datetime.now(UTC)

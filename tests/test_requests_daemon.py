@@ -59,13 +59,21 @@ class Daemon:
             )
 
     def stop(self, number: signal.Signals) -> None:
-        """Everything it has started is told, the code location and its runs too."""
+        """Everything it has started is told, the code location and its runs too.
+
+        What does not listen, which is Dagster's to mend, is killed.
+        """
         for pid in [*descendants(self.process.pid), self.process.pid]:
             try:
                 os.kill(pid, number)
             except ProcessLookupError:
                 continue
-        self.process.wait(timeout=60)
+        try:
+            self.process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            if number is signal.SIGKILL:
+                raise
+            self.stop(signal.SIGKILL)
 
     def until(self, true: Callable[[], Any], until: float) -> Any:
         """What ``true`` says as soon as it says anything."""

@@ -32,11 +32,15 @@ from tests.requests_dagster_support import (
     added,
     bytes_below,
     copied,
+    demo,
     door,
     drop,
+    installation,
+    instance,
     instance_of,
     left_in,
     make,
+    now,
     requests_of,
     rows_left,
     run_request,
@@ -51,27 +55,6 @@ STATUS = dg.DagsterRunStatus
 @pytest.fixture(scope="module")
 def pristine(tmp_path_factory: pytest.TempPathFactory) -> Demo:
     return make(tmp_path_factory.mktemp("requests") / "demo")
-
-
-@pytest.fixture
-def demo(pristine: Demo, tmp_path: Path) -> Demo:
-    return copied(pristine, tmp_path / "demo")
-
-
-@pytest.fixture
-def instance(demo: Demo) -> Iterator[dg.DagsterInstance]:
-    with instance_of(demo) as found:
-        yield found
-
-
-@pytest.fixture
-def installation(demo: Demo) -> Iterator[Installation]:
-    with opened(demo.config, dict(os.environ)) as found:
-        yield found
-
-
-def now() -> datetime:
-    return datetime.now(UTC)
 
 
 def busy(installation: Installation) -> Lease:

@@ -29,8 +29,12 @@ from tests.requests_dagster_support import (
     TODAY,
     added,
     copied,
+    demo,
+    installation,
+    instance,
     instance_of,
     make,
+    now,
     plant_prospect,
     run_request,
     secrets_in,
@@ -47,27 +51,6 @@ DUE = deadlines.reply_due(RECEIVED)
 @pytest.fixture(scope="module")
 def pristine(tmp_path_factory: pytest.TempPathFactory) -> Demo:
     return make(tmp_path_factory.mktemp("shown") / "demo", people=20)
-
-
-@pytest.fixture
-def demo(pristine: Demo, tmp_path: Path) -> Demo:
-    return copied(pristine, tmp_path / "demo")
-
-
-@pytest.fixture
-def instance(demo: Demo) -> Iterator[dg.DagsterInstance]:
-    with instance_of(demo) as found:
-        yield found
-
-
-@pytest.fixture
-def installation(demo: Demo) -> Iterator[Installation]:
-    with opened(demo.config, dict(os.environ)) as found:
-        yield found
-
-
-def now() -> datetime:
-    return datetime.now(UTC)
 
 
 def seen(demo: Demo, instance: dg.DagsterInstance, day: date, cursor: str | None = None) -> Any:

@@ -59,7 +59,9 @@ def test_an_answer_is_due_one_month_from_receipt(received: str, due: str) -> Non
 def test_an_extended_answer_is_due_after_three_months_or_one_and_two(
     received: str, due: str
 ) -> None:
-    assert deadlines.extended_due(date.fromisoformat(received)) == date.fromisoformat(due)
+    assert deadlines.due(
+        date.fromisoformat(received), extended=True, paused_days=0
+    ) == date.fromisoformat(due)
 
 
 # --- a second reading of Regulation 1182/71, a day at a time ---------------------------
@@ -118,7 +120,7 @@ def test_every_day_of_25_years_agrees_with_a_second_reading() -> None:
         longer = min(some_months_on(received, 3), some_months_on(month, 2))
 
         assert deadlines.reply_due(received) == open_day(month), received
-        assert deadlines.extended_due(received) == open_day(longer), received
+        assert deadlines.due(received, extended=True, paused_days=0) == open_day(longer), received
         for paused in (1, 6, 31):
             assert deadlines.due(received, extended=False, paused_days=paused) == open_day(
                 month + paused * ONE_DAY

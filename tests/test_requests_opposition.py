@@ -16,7 +16,8 @@ from retention.requests import opposition
 from retention.requests.model import Asked
 from retention.stores import cases
 from tests.engine import lives, tables
-from tests.engine.small import Small, fetch
+from tests.engine.small import Small
+from tests.engine.stored import fetch
 
 AS_OF = date(2026, 11, 24)
 LAST = date(2029, 11, 24)

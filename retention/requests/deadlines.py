@@ -28,16 +28,11 @@ def reply_due(received_on: date) -> date:
     return due(received_on, extended=False, paused_days=0)
 
 
-def extended_due(received_on: date) -> date:
-    """The last day to answer where the time was extended by two further months.
-
-    Three months from receipt, or one and then two: the earlier, so that no reading is missed.
-    """
-    return due(received_on, extended=True, paused_days=0)
-
-
 def due(received_on: date, *, extended: bool, paused_days: int) -> date:
     """The last day to answer; each of ``paused_days`` moves the end by a day.
+
+    ``extended`` by two further months: three months from receipt, or one and then two, the
+    earlier, so that no reading is missed.
 
     Raises:
         ValueError: ``paused_days`` is negative.

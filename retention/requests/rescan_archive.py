@@ -147,7 +147,7 @@ def _by_record(installation: Installation, case: Case, outcomes: Outcomes) -> It
         statement = sa.select(place.label("token"), sa.func.count().label("n")).group_by(place)
         kept: Counter[tuple[str, bool, str]] = Counter()
         for row in _rows(stores.archive, statement, place, table_of):
-            kept[table_of[row["token"]], *outcomes.anywhere(table_of[row["token"]])] += row["n"]
+            kept[table_of[row["token"]], *outcomes.in_archive(table_of[row["token"]])] += row["n"]
         for (name, explained, why), rows in sorted(kept.items()):
             yield Trace(f"archive:{name}", f"event by its {place.name}", rows, explained, why)
 

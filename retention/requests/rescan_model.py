@@ -80,9 +80,6 @@ class Outcomes:
                 return True, _because(line)
         return False, _UNSAID
 
-    def anywhere(self, name: str) -> tuple[bool, str]:
-        return self.in_archive(name)
-
     def most(self, name: str) -> int | None:
         """How many rows of the table can be left in the source; ``None`` if it is not said."""
         own = [line for line in self.lines if line.table == name]

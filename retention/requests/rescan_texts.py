@@ -17,24 +17,12 @@ from urllib.parse import unquote
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumberFormat
 
+from retention.identities import STREET_ABBREVIATIONS
+
 _LETTERS = {"œ": "oe", "æ": "ae", "ø": "o", "ł": "l", "đ": "d", "ı": "i"}
 _LETTER = re.compile(f"[{''.join(_LETTERS)}]")
 _ACCENTS = re.compile("[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]+")
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200d\u2060\ufeff]+")
-_SHORT = {
-    "av": "avenue",
-    "ave": "avenue",
-    "bd": "boulevard",
-    "bld": "boulevard",
-    "blvd": "boulevard",
-    "ch": "chemin",
-    "imp": "impasse",
-    "pl": "place",
-    "rte": "route",
-    "sq": "square",
-    "st": "saint",
-    "ste": "sainte",
-}
 _WORD = re.compile(r"[^\W_]+")
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|[nrtbf\"/\\])")
 BETWEEN = "\ue000"
@@ -48,8 +36,8 @@ _DIGITS = re.compile(r"\d(?:[\s().\-/+]{0,3}\d){6,}")
 _LONGEST_LOCAL, _LONGEST_DOMAIN = 100, 255
 _NESTED = 1_000_000
 """A longer text, in characters, is not taken apart as JSON."""
-_SHORTEST = 8
-_SHORTEST_BARE = 9
+STREET_ABBREVIATIONSEST = 8
+STREET_ABBREVIATIONSEST_BARE = 9
 """Digits of a number without country and leading zero."""
 
 
@@ -60,7 +48,7 @@ def folded(text: str) -> list[str]:
     else:
         apart = unicodedata.normalize("NFKD", _INVISIBLE.sub("", text)).casefold()
         letters = _LETTER.sub(lambda match: _LETTERS[match[0]], _ACCENTS.sub("", apart))
-    return [_SHORT.get(word, word) for word in _WORD.findall(letters)]
+    return [STREET_ABBREVIATIONS.get(word, word) for word in _WORD.findall(letters)]
 
 
 def plain(text: str) -> str:
@@ -167,7 +155,11 @@ def phone_spellings(value: str, region: str) -> tuple[str, frozenset[str], froze
     except NumberParseException:
         number = None
     if number is None or not phonenumbers.is_possible_number(number):
-        return digits, frozenset({digits} if len(digits) >= _SHORTEST else ()), frozenset()
+        return (
+            digits,
+            frozenset({digits} if len(digits) >= STREET_ABBREVIATIONSEST else ()),
+            frozenset(),
+        )
     country = str(number.country_code)
     bare = phonenumbers.national_significant_number(number)
     national = re.sub(r"\D", "", phonenumbers.format_number(number, PhoneNumberFormat.NATIONAL))
@@ -178,6 +170,6 @@ def phone_spellings(value: str, region: str) -> tuple[str, frozenset[str], froze
         f"{country}0{bare}",
         f"00{country}0{bare}",
     }
-    enough = frozenset(item for item in spellings if len(item) >= _SHORTEST)
-    alone = frozenset({bare} if len(bare) >= _SHORTEST_BARE else ())
+    enough = frozenset(item for item in spellings if len(item) >= STREET_ABBREVIATIONSEST)
+    alone = frozenset({bare} if len(bare) >= STREET_ABBREVIATIONSEST_BARE else ())
     return f"{country}{bare}", enough, alone

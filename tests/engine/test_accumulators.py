@@ -23,7 +23,8 @@ from retention.releases.parts import Making, shape_of_cube
 from retention.releases.reading import read_releases
 from retention.stores import control
 from tests.engine.lives import AS_OF, TO_PSEUDONYMISE, connection, customer, invoice, order
-from tests.engine.small import Small, fetch
+from tests.engine.small import Small
+from tests.engine.stored import fetch
 
 OLD = date(2020, 3, 1)
 YEAR = AS_OF.year - 4

@@ -15,7 +15,8 @@ from retention.stores import control
 from tests.engine import tables
 from tests.engine.crash import Crasher, count, finish, run_until
 from tests.engine.lives import AS_OF, connection, scripted
-from tests.engine.small import LONG_AFTER, START, Small, fetch
+from tests.engine.small import LONG_AFTER, START, Small
+from tests.engine.stored import fetch
 
 LATER = date(2031, 1, 2)
 """When units have expired, and more lives are due."""

@@ -34,7 +34,8 @@ from tests.engine.lives import (
     order,
     reply,
 )
-from tests.engine.small import LONG_AFTER, START, Small, unsealed
+from tests.engine.small import LONG_AFTER, START, Small
+from tests.engine.stored import unsealed
 
 CUSTOMERS = "crm.customers"
 SYNC = Path("/dev/shm")

@@ -14,7 +14,8 @@ from retention.planning.explain import explain
 from retention.stores import archive, control, vault
 from tests.engine.crash import count, run_until
 from tests.engine.lives import ARCHIVE, AS_OF, BARE, OF_ARCHIVE, account, connection
-from tests.engine.small import LONG_AFTER, START, Small, fetch
+from tests.engine.small import LONG_AFTER, START, Small
+from tests.engine.stored import fetch
 
 CUSTOMERS = "crm.customers"
 AFTER_ITS_EXPIRY = date(2027, 10, 1)

@@ -32,7 +32,8 @@ from tests.engine.lives import (
     note,
     order,
 )
-from tests.engine.small import LONG_AFTER, START, Hook, Small, fetch, ledger_rows
+from tests.engine.small import LONG_AFTER, START, Hook, Small
+from tests.engine.stored import fetch, ledger_rows
 
 CUSTOMERS = "crm.customers"
 YESTERDAY = date(2026, 11, 23)

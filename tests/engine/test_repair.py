@@ -15,7 +15,8 @@ from retention.planning.plan import Transition
 from retention.stores import archive, control
 from tests.engine.crash import count, run_until
 from tests.engine.lives import BARE, CLEARED, LEAVING, order
-from tests.engine.small import LONG_AFTER, START, Small, fetch, ledger_rows, stage_by_stage
+from tests.engine.small import LONG_AFTER, START, Small, stage_by_stage
+from tests.engine.stored import fetch, ledger_rows
 
 CUSTOMERS = "crm.customers"
 

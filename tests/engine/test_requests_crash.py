@@ -22,7 +22,8 @@ from retention.stores import cases
 from tests.engine.asking import ask, customer
 from tests.engine.crash import EVERYWHERE, Crash, Crasher, watched
 from tests.engine.lives import ACTIVE, ARCHIVE, AS_OF, BARE, note, scripted
-from tests.engine.small import LONG_AFTER, START, Small, clock, fetch
+from tests.engine.small import LONG_AFTER, START, Small, clock
+from tests.engine.stored import fetch
 from tests.engine.test_crash import SYNC, differences, narrow
 
 EVERY = 1 if os.environ.get("HYPOTHESIS_PROFILE") == "sweep" else 3

@@ -30,7 +30,8 @@ from tests.engine.asking import customer as person_of
 from tests.engine.asking import match
 from tests.engine.requests_model import OPEN, Customer, Invoice, World
 from tests.engine.requests_model import Asked as Wanted
-from tests.engine.small import START, Small, clock, unsealed
+from tests.engine.small import START, Small, clock
+from tests.engine.stored import unsealed
 from tests.engine.test_crash import SYNC, narrow
 
 pytestmark = pytest.mark.slow
@@ -299,8 +300,7 @@ class Requests(RuleBasedStateMachine):
         assert problem.problem is None
 
 
-# Minutes for a few lives: `make sweeps` runs it at length.
-TestRequests = pytest.mark.skipif(not SWEEP, reason="run by 'make sweeps'")(Requests.TestCase)
+TestRequests = Requests.TestCase
 TestRequests.settings = settings(
     max_examples=150 if SWEEP else 6,
     stateful_step_count=40 if SWEEP else 16,

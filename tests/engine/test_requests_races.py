@@ -20,7 +20,8 @@ from retention.requests.carrying_out import carry_out
 from retention.requests.model import Kind, Outcome, Request, RequestError, State
 from tests.engine.asking import ask, customer, done, lifted, said, tables_with
 from tests.engine.lives import ACTIVE, AS_OF, CLEARED, invoice, order
-from tests.engine.small import LONG_AFTER, START, Small, clock, ledger_rows
+from tests.engine.small import LONG_AFTER, START, Small, clock
+from tests.engine.stored import ledger_rows
 
 CUSTOMERS, INVOICES = "crm.customers", "crm.invoices"
 
