@@ -107,13 +107,15 @@ def tallies(
     """
     whole = np.zeros(len(of_row), dtype=np.int8)
     sizes = np.bincount(subject if subject is not None else whole[:0])
-    several = np.flatnonzero((sizes > 1)[subject]) if subject is not None else whole[:0]
-    if subject is None or not len(several):
+    # Everybody in the frame has one row or several.
+    many = (sizes > 1)[subject] if subject is not None else whole[:0].astype(np.bool_)
+    if subject is None or not many.any():
         return _tally(tuples, 1, of_row), {
             name: _tally(tuples, size, _cells(of_row, values, size))
             for name, (values, size) in columns.items()
         }
-    alone = np.flatnonzero((sizes == 1)[subject])
+    alone = np.flatnonzero(~many)
+    several = np.flatnonzero(many) if len(alone) else alone
     found: dict[str, Tally] = {}
     people: Tally | None = None
     for name, (values, size) in (columns or {"": (whole, 1)}).items():
@@ -202,7 +204,7 @@ def _distinct(who: Ints, cells: Ints, shape: tuple[int, int]) -> tuple[Ints, Int
     matrix = sparse.csr_array((entries, (who, cells)), shape=shape)
     matrix.sum_duplicates()
     lengths = np.diff(matrix.indptr)
-    return np.repeat(np.arange(shape[0]), lengths), matrix.indices
+    return np.repeat(np.arange(shape[0], dtype=matrix.indices.dtype), lengths), matrix.indices
 
 
 def _run_starts(at: Ints, tuples: int) -> Ints:
