@@ -26,7 +26,11 @@ from tests.engine.small import LONG_AFTER, START, Small, clock
 from tests.engine.stored import fetch
 from tests.engine.test_crash import SYNC, differences, narrow
 
-EVERY = 1 if os.environ.get("HYPOTHESIS_PROFILE") == "sweep" else 3
+pytestmark = pytest.mark.slow
+
+SWEEP = os.environ.get("HYPOTHESIS_PROFILE") == "sweep"
+EVERY = 1 if SWEEP else 4
+SELDOM = 1 if SWEEP else 7
 """Where an attempt is long, one commit in so many; `make sweeps` stops at each."""
 
 Step = Callable[[Installation, str, int], None]
@@ -201,7 +205,7 @@ def test_a_daily_run_repairs_what_an_erasure_left_and_the_retry_goes_on(
     whole = start.copied(scratch / "whole")
     run = stopped_at(whole, request_id, carried_out, EVERYWHERE, 1)
     wanted = state(whole, request_id)
-    for point in run.moments[::4]:
+    for point in run.moments[::SELDOM]:
         crashed = start.copied(scratch / f"at{point}")
         assert stopped_at(crashed, request_id, carried_out, point, 1).dead
         crashed.run(start=START + 2 * LONG_AFTER)
@@ -217,11 +221,11 @@ def test_a_repair_that_is_stopped_is_repaired_too(folder: Path, scratch: Path) -
     run = stopped_at(whole, request_id, carried_out, EVERYWHERE, 1)
     wanted = state(whole, request_id)
     middle = len(run.moments) // 2
-    for first in run.moments[middle - 3 : middle + 9 : 4]:
+    for first in run.moments[middle - 3 : middle + 9 : 6]:
         once = start.copied(scratch / f"at{first}")
         stopped_at(once, request_id, carried_out, first, 1)
         again = stopped_at(once.copied(scratch / f"c{first}"), request_id, carried_out, -1, 2)
-        for second in again.moments[::5]:
+        for second in again.moments[::SELDOM]:
             twice = once.copied(scratch / f"at{first}-{second}")
             assert stopped_at(twice, request_id, carried_out, second, 2).dead
             with twice.reopened() as installation:
