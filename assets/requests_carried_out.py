@@ -14,8 +14,9 @@ from assets import metadata, naming
 from assets.door import Door, chunk_log, safe_errors
 from retention.errors import LeaseHeld
 from retention.installation import Installation
-from retention.requests import casebook, outbox
-from retention.requests.carrying_out import carry_out
+from retention.requests.answering import outbox
+from retention.requests.book import casebook
+from retention.requests.doing.carrying_out import carry_out
 from retention.requests.model import BECAUSE, OutcomeLine, Request, RequestError, State
 
 _COLUMNS = ("table", "purpose", "outcome", "rows", "until", "because")

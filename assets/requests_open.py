@@ -13,8 +13,8 @@ import dagster as dg
 from assets import metadata, naming
 from assets.door import Door, safe_errors
 from retention.installation import Installation
-from retention.requests.deadlines import SOON_DAYS, URGENT_DAYS
-from retention.requests.overview import Line, Overview, overview
+from retention.requests.book.deadlines import SOON_DAYS, URGENT_DAYS
+from retention.requests.book.overview import Line, Overview, overview
 
 _WARN, _ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
 

@@ -7,7 +7,7 @@ from assets.blueprint import Blueprint
 from assets.door import Door, safe_errors
 from retention.catalogue.model import TableName
 from retention.errors import SourceError
-from retention.requests.opposition import count_opposed, tables_to_watch
+from retention.requests.doing.opposition import count_opposed, tables_to_watch
 
 _ABOUT = (
     "Nobody whose e-mail or phone is on the opposition list is up for prospecting: an import may "

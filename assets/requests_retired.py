@@ -4,7 +4,7 @@ import dagster as dg
 
 from assets import naming
 from assets.door import Door, safe_errors
-from retention.requests.retiring import retire
+from retention.requests.book.retiring import retire
 from retention.settings import Mode
 
 _COUNTED = {

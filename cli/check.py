@@ -59,11 +59,11 @@ def check(ctx: typer.Context, *, config: Config = None, as_json: Json = False) -
 def findings(installation: Installation, advance: Advance) -> Iterator[Finding]:
     """What is wrong or worth knowing, system by system; errors of each before its warnings."""
     # Imported when it runs: what the engine needs is slow to import.
-    from retention.catalogue.coherence import coherent  # noqa: PLC0415
-    from retention.catalogue.drift import check_system  # noqa: PLC0415
-    from retention.catalogue.findings import Finding  # noqa: PLC0415
-    from retention.execution.counting import redeclared  # noqa: PLC0415
-    from retention.releases.reading import declared_releases  # noqa: PLC0415
+    from retention.catalogue.coherence import coherent
+    from retention.catalogue.drift import check_system
+    from retention.catalogue.findings import Finding
+    from retention.execution.counting import redeclared
+    from retention.releases.reading import declared_releases
 
     settings, catalogue = installation.settings, installation.catalogue
     yield from coherent(catalogue, installation.policy, settings.path(settings.catalogue))

@@ -56,7 +56,7 @@ def policy_file(at: Door, given: Path | None) -> Path:
         return given
     if at.config is None:
         return PACKAGED_POLICY
-    from retention.settings import read_settings  # noqa: PLC0415 - imports SQLAlchemy
+    from retention.settings import read_settings
 
     settings = read_settings(at.config, at.environment)
     return settings.path(settings.policy)
@@ -65,9 +65,9 @@ def policy_file(at: Door, given: Path | None) -> Path:
 def answer(lines: Iterable[bytes], policy_path: Path, *, strict: bool) -> bool:
     """Write one decision a line; return whether every line could be answered."""
     # No other command's start waits for these, nor this one's for SQLAlchemy.
-    from cli.facts import BadLine, read_case  # noqa: PLC0415
-    from retention.policy.decide import decide as decide_on  # noqa: PLC0415
-    from retention.policy.table import read_policy  # noqa: PLC0415
+    from cli.facts import BadLine, read_case
+    from retention.policy.decide import decide as decide_on
+    from retention.policy.table import read_policy
 
     policy = read_policy(policy_path)
     warned: set[str] = set()

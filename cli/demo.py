@@ -37,7 +37,7 @@ def demo(
     the inbox lie requests of some of these people: one of each kind at least, and one in doubt.
     The same people, day and seed give the same data.
     """
-    from demo.write import write_demo  # noqa: PLC0415 - Faker is slow to import
+    from demo.write import write_demo
 
     with progress("making people", None):
         made = write_demo(
@@ -87,7 +87,7 @@ def _show(made: DemoSummary) -> None:
 
 def _today() -> date:
     """Today where the packaged policy is at home."""
-    from retention.policy.calendar import zone  # noqa: PLC0415
-    from retention.policy.table import read_policy  # noqa: PLC0415
+    from retention.policy.calendar import zone
+    from retention.policy.table import read_policy
 
     return utc_now().astimezone(zone(read_policy(PACKAGED_POLICY).time_zone)).date()

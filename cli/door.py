@@ -57,7 +57,7 @@ class Door:
         Raises:
             ConfigurationError: naming the faults. StoreError: a store cannot be used.
         """
-        from retention.installation import opened  # noqa: PLC0415 - slow; 'decide' needs none
+        from retention.installation import opened
 
         with opened(self.required_config(), self.environment) as installation:
             yield installation

@@ -32,8 +32,8 @@ def explain(
 
     A dependant is explained by the record it follows. Dates are shown, no other values.
     """
-    from retention.catalogue.model import TableName  # noqa: PLC0415 - slow to import
-    from retention.planning.explain import explain as explain_record  # noqa: PLC0415
+    from retention.catalogue.model import TableName
+    from retention.planning.explain import explain as explain_record
 
     with door(ctx, config).installation() as installation:
         day = as_of or today(installation)

@@ -31,7 +31,7 @@ def forecast(
     By each system's own evidence, so upper bounds. What is due already is not counted: that
     is for 'retention plan'.
     """
-    from retention.planning.forecast import forecast as forecast_months  # noqa: PLC0415 - slow
+    from retention.planning.forecast import forecast as forecast_months
 
     with door(ctx, config).installation() as installation:
         day = as_of or today(installation)

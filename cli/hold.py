@@ -30,8 +30,8 @@ def add(
     as_json: Json = False,
 ) -> None:
     """Hold everything the person behind a record owns, in every linked system and the archive."""
-    from retention import holds  # noqa: PLC0415 - slow to import
-    from retention.catalogue.model import TableName  # noqa: PLC0415
+    from retention import holds
+    from retention.catalogue.model import TableName
 
     with door(ctx, config).installation() as installation:
         placed = holds.add(
@@ -59,7 +59,7 @@ def list_holds(
     as_json: Json = False,
 ) -> None:
     """List the holds in force, oldest first. For restricted eyes: keys and reasons are shown."""
-    from retention import holds  # noqa: PLC0415 - slow to import
+    from retention import holds
 
     with door(ctx, config).installation() as installation:
         found = holds.holds(installation, released=everything)
@@ -100,8 +100,8 @@ def release(
     A restriction that a person asked for is ended by 'retention request lift', which puts the
     rows back.
     """
-    from retention import holds  # noqa: PLC0415 - slow to import
-    from retention.requests import lifting  # noqa: PLC0415
+    from retention import holds
+    from retention.requests.doing import lifting
 
     with door(ctx, config).installation() as installation:
         lifting.refuse_if_asked_for(installation, hold_id)

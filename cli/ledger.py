@@ -17,7 +17,7 @@ app = typer.Typer(
 @app.command()
 def verify(ctx: typer.Context, *, config: Config = None, as_json: Json = False) -> None:
     """Verify the whole chain, and its head where it is exported; exit code 1 for a problem."""
-    from retention import ledger  # noqa: PLC0415 - slow to import
+    from retention import ledger
 
     with door(ctx, config).installation() as installation:
         settings = installation.settings

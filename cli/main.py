@@ -32,7 +32,7 @@ app = typer.Typer(
 
 def _version(asked: bool) -> None:  # noqa: FBT001 - Typer's way of a flag
     if asked:
-        from importlib.metadata import version  # noqa: PLC0415 - rarely asked
+        from importlib.metadata import version
 
         typer.echo(version("retention-orchestrator"))
         raise typer.Exit

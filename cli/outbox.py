@@ -31,7 +31,8 @@ def list_notices(
     as_json: Json = False,
 ) -> None:
     """List the notices that have not been sent yet, oldest first."""
-    from retention.requests import casebook, outbox  # noqa: PLC0415 - slow to import
+    from retention.requests.answering import outbox
+    from retention.requests.book import casebook
 
     with door(ctx, config).installation() as installation:
         wanted = casebook.get(installation, request).request_id if request else None
@@ -78,8 +79,9 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show what to write to a recipient, in English and French."""
-    from retention.requests import casebook, outbox  # noqa: PLC0415 - slow to import
-    from retention.requests.model import RequestError  # noqa: PLC0415
+    from retention.requests.answering import outbox
+    from retention.requests.book import casebook
+    from retention.requests.model import RequestError
 
     with door(ctx, config).installation() as installation:
         found = [item for item in outbox.listed(installation) if item.notice_id == notice]
@@ -112,7 +114,8 @@ def mark_sent(
     as_json: Json = False,
 ) -> None:
     """Say that a notice was sent. An answered request is closed once its last one is."""
-    from retention.requests import casebook, outbox  # noqa: PLC0415 - slow to import
+    from retention.requests.answering import outbox
+    from retention.requests.book import casebook
 
     if (notice is None) is (request is None):
         raise ConfigurationError("which notice? give NOTICE, or --request ID for all of a request")

@@ -47,7 +47,7 @@ def _plain(value: Any) -> Any:
 
 def _console(*, stderr: bool = False) -> Console:
     """A console as wide as the terminal; in a file or a pipe always equally wide."""
-    from rich.console import Console  # noqa: PLC0415 - not needed for JSON
+    from rich.console import Console
 
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() else int(os.environ.get("COLUMNS") or PLAIN_WIDTH)
@@ -67,9 +67,9 @@ def show_table(
     The last ``numbers`` columns are right-aligned counts, in which zero is shown as a dot. The
     first column, the counts and the ``fixed`` columns are never broken over lines.
     """
-    from rich import box  # noqa: PLC0415 - not needed for JSON
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
 
     drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for index, name in enumerate(columns):
@@ -128,7 +128,7 @@ def progress(doing: str, total: int | None) -> Iterator[Advance]:
     if not sys.stderr.isatty():
         yield _nothing
         return
-    from rich.progress import (  # noqa: PLC0415 - only on a terminal
+    from rich.progress import (
         BarColumn,
         Progress,
         SpinnerColumn,

@@ -28,8 +28,8 @@ def plan(
     day will do, a future one too. Counts are upper bounds. Where owner trees are stopped the
     others are planned, the reasons are shown, and the exit code is 7.
     """
-    from retention.execution.guards import save_plan  # noqa: PLC0415 - slow to import
-    from retention.execution.run import plan_day  # noqa: PLC0415
+    from retention.execution.guards import save_plan
+    from retention.execution.run import plan_day
 
     with door(ctx, config).installation() as installation:
         with progress("counting", len(installation.catalogue.clocked_tables())) as advance:
@@ -59,7 +59,7 @@ def approve(
     The approval holds for this very plan only: another day, policy or catalogue has another
     digest, and counts that have grown since want a new approval.
     """
-    from retention.execution import guards  # noqa: PLC0415 - slow to import
+    from retention.execution import guards
 
     with door(ctx, config).installation() as installation:
         at = utc_now()
@@ -73,7 +73,7 @@ def approve(
 
 def approval(installation: Installation, made: Plan) -> dict[str, Any]:
     """Whether a person must approve the plan before it can run, and why."""
-    from retention.execution import guards  # noqa: PLC0415 - slow to import
+    from retention.execution import guards
 
     reasons = guards.reasons_to_ask(installation, made)
     approved = guards.approved_plan(installation.stores.control, made.digest)

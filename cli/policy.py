@@ -35,8 +35,8 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show durations, clocks, basis and citations, and what the DPO still has to confirm."""
-    from retention.policy.calendar import zone  # noqa: PLC0415 - slow to import
-    from retention.policy.table import read_policy  # noqa: PLC0415
+    from retention.policy.calendar import zone
+    from retention.policy.table import read_policy
 
     read = read_policy(policy_file(door(ctx, config), policy))
     day = as_of or utc_now().astimezone(zone(read.time_zone)).date()

@@ -41,9 +41,9 @@ class Outcome:
 
 def read_outcome(installation: Installation, run_id: str) -> Outcome | None:
     """What became of a run; ``None`` where it never began."""
-    from retention.execution import reporting  # noqa: PLC0415 - slow to import
-    from retention.execution.expiry_stage import ARCHIVE  # noqa: PLC0415
-    from retention.execution.journal import Journal  # noqa: PLC0415
+    from retention.execution import reporting
+    from retention.execution.expiry_stage import ARCHIVE
+    from retention.execution.journal import Journal
 
     engine = installation.stores.control
     run = reporting.find_run(engine, run_id)

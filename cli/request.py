@@ -24,8 +24,8 @@ from retention.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from retention.installation import Installation
-    from retention.requests.intake import NewRequest
     from retention.requests.model import Request
+    from retention.requests.taking_in.intake import NewRequest
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -103,7 +103,7 @@ def add(
         "received_on": received_on.isoformat() if received_on else None,
         "corrections": _corrections(correct) if correct else None,
     }  # fmt: skip
-    from retention.requests.receiving import receive  # noqa: PLC0415 - slow to import
+    from retention.requests.taking_in.receiving import receive
 
     with door(ctx, config).installation() as installation:
         day, now = today(installation), utc_now()
@@ -124,7 +124,7 @@ def _corrections(given: list[str]) -> dict[str, str]:
 def _read(
     installation: Installation, said: dict[str, Any], from_file: str | None, day: date
 ) -> NewRequest:
-    from retention.requests.intake import Rejected, read_document, read_request  # noqa: PLC0415
+    from retention.requests.taking_in.intake import Rejected, read_document, read_request
 
     document: object = said
     try:
@@ -142,7 +142,7 @@ def _read(
 
 
 def _bytes(name: str) -> bytes:
-    from retention.requests.inbox_files import LARGEST  # noqa: PLC0415 - slow to import
+    from retention.requests.taking_in.inbox_files import LARGEST
 
     try:
         if name == "-":
@@ -158,7 +158,7 @@ def _bytes(name: str) -> bytes:
 
 
 def _show_received(installation: Installation, made: Request, day: date, *, as_json: bool) -> None:
-    from retention.requests import casebook  # noqa: PLC0415 - slow to import
+    from retention.requests.book import casebook
 
     chosen = Counter(item.chosen for item in casebook.subjects(installation, made.request_id))
     if as_json:
@@ -181,7 +181,7 @@ def take_in(ctx: typer.Context, *, config: Config = None, as_json: Json = False)
     A file becomes a request, or is moved to 'rejected/' with its reasons beside it (exit
     code 8). For restricted eyes: file names are shown.
     """
-    from retention.requests import inbox  # noqa: PLC0415 - slow to import
+    from retention.requests.taking_in import inbox
 
     with door(ctx, config).installation() as installation:
         taken = inbox.take_in(installation, utc_now())
@@ -218,7 +218,8 @@ def list_requests(
     These are the open ones, and answered ones of which a recipient has not been told yet. A
     request is 'soon' due from ten days before its last day, 'urgent' from three, then LATE.
     """
-    from retention.requests import casebook, outbox  # noqa: PLC0415 - slow to import
+    from retention.requests.answering import outbox
+    from retention.requests.book import casebook
 
     with door(ctx, config).installation() as installation:
         day = as_of or today(installation)
@@ -240,7 +241,7 @@ def list_requests(
 
 
 def _waits_for(installation: Installation, request: Request, unsent: int) -> str:
-    from retention.requests import casebook  # noqa: PLC0415 - slow to import
+    from retention.requests.book import casebook
 
     choices = 0
     if request.is_open:
@@ -264,7 +265,8 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show a request: its state and days left, the records, outcomes, history, and the letter."""
-    from retention.requests import casebook, outbox  # noqa: PLC0415 - slow to import
+    from retention.requests.answering import outbox
+    from retention.requests.book import casebook
 
     with door(ctx, config).installation() as installation:
         day = as_of or today(installation)

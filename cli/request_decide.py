@@ -32,7 +32,7 @@ def verify(
 
     Every record in doubt has to be chosen about first ('retention request choose').
     """
-    from retention.requests import receiving  # noqa: PLC0415 - slow to import
+    from retention.requests.taking_in import receiving
 
     with door(ctx, config).installation() as installation:
         done = receiving.verify(installation, request_id, by=by, how=how, now=utc_now())
@@ -59,7 +59,7 @@ def choose(
     as_json: Json = False,
 ) -> None:
     """Say whether a record is the asking person's. Nothing is done on a likeness alone."""
-    from retention.requests import receiving  # noqa: PLC0415 - slow to import
+    from retention.requests.taking_in import receiving
 
     with door(ctx, config).installation() as installation:
         chosen = receiving.choose(
@@ -134,7 +134,7 @@ def _change(
     as_json: bool,
 ) -> None:
     """A change of a request that a person decides on, for a reason."""
-    from retention.requests import casebook  # noqa: PLC0415 - slow to import
+    from retention.requests.book import casebook
 
     change = {
         "doubt": casebook.doubt,

@@ -11,7 +11,7 @@ from cli.output import prose, say, show_table
 
 if TYPE_CHECKING:
     from retention.installation import Installation
-    from retention.requests.casebook import Change, KnownSubject
+    from retention.requests.book.casebook import Change, KnownSubject
     from retention.requests.model import OutcomeLine, Request
 
 SHORT = 12
@@ -22,7 +22,7 @@ LANGS: tuple[Literal["en", "fr"], ...] = ("en", "fr")
 
 def as_document(request: Request, day: date, *, reveal: bool = False) -> dict[str, Any]:
     """A request for machines, with its days left on ``day``."""
-    from retention.requests import deadlines  # noqa: PLC0415 - slow to import
+    from retention.requests.book import deadlines
 
     due_on = deadlines.due_now(request, day)
     found = {item.name: getattr(request, item.name) for item in fields(request)}
@@ -131,7 +131,7 @@ def show_subjects(found: Sequence[KnownSubject], *, reveal: bool) -> None:
 
 def show_outcomes(title: str, found: Sequence[OutcomeLine]) -> None:
     """What becomes of the data, table by table and purpose by purpose."""
-    from retention.requests.model import BECAUSE  # noqa: PLC0415 - slow to import
+    from retention.requests.model import BECAUSE
 
     rows = [
         (
@@ -168,7 +168,7 @@ def letters(
     lang: str | None,
 ) -> dict[str, str]:
     """The answer's text by language; none while the request is open."""
-    from retention.requests.letters import letter  # noqa: PLC0415 - slow to import
+    from retention.requests.answering.letters import letter
 
     if request.is_open:
         return {}

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from datetime import date
 
     from retention.installation import Installation
+    from retention.requests.doing.planning import RequestPlan
     from retention.requests.model import Request
-    from retention.requests.planning import RequestPlan
 
 Lang = Annotated[
     Literal["en", "fr"] | None,
@@ -42,8 +42,9 @@ def plan(
     The plan is kept under its digest: one so large that a person must look at it first can be
     approved ('retention approve').
     """
-    from retention.execution.guards import save_plan  # noqa: PLC0415 - slow to import
-    from retention.requests import carrying_out, casebook  # noqa: PLC0415
+    from retention.execution.guards import save_plan
+    from retention.requests.book import casebook
+    from retention.requests.doing import carrying_out
 
     with door(ctx, config).installation() as installation:
         found = casebook.get(installation, request_id)
@@ -105,8 +106,8 @@ def process(
     Where one of several fails the others go on; the exit code is the first failure's. A
     failed request stays visible and is taken up by 'retention request retry'.
     """
-    from retention.requests import casebook  # noqa: PLC0415 - slow to import
-    from retention.requests.model import State  # noqa: PLC0415
+    from retention.requests.book import casebook
+    from retention.requests.model import State
 
     if (request_id is None) is not everything:
         raise ConfigurationError("which request? give its ID, or --all")
@@ -134,8 +135,8 @@ def process(
 def _carried_out(
     installation: Installation, todo: list[Request], day: date
 ) -> tuple[list[Request], list[int]]:
-    from retention.execution.run import new_run_id  # noqa: PLC0415 - slow to import
-    from retention.requests import carrying_out  # noqa: PLC0415
+    from retention.execution.run import new_run_id
+    from retention.requests.doing import carrying_out
 
     done: list[Request] = []
     failures: list[int] = []
@@ -164,7 +165,7 @@ def _carried_out(
 
 
 def _document(installation: Installation, request: Request, day: date) -> dict[str, Any]:
-    from retention.requests import casebook  # noqa: PLC0415 - slow to import
+    from retention.requests.book import casebook
 
     outcomes = casebook.outcomes(installation, request.request_id)
     return {**showing.as_document(request, day), "outcomes": outcomes}
@@ -184,8 +185,9 @@ def answer(
     'retention request process' answers a request once nothing of the person is left that the
     outcomes do not explain; before that there is no letter (exit code 8).
     """
-    from retention.requests import casebook, outbox  # noqa: PLC0415 - slow to import
-    from retention.requests.model import RequestError  # noqa: PLC0415
+    from retention.requests.answering import outbox
+    from retention.requests.book import casebook
+    from retention.requests.model import RequestError
 
     with door(ctx, config).installation() as installation:
         found = casebook.get(installation, request_id)
@@ -227,8 +229,8 @@ def package(
     way that is safe, then delete it. The package itself cannot be opened any more after its
     last day.
     """
-    from retention.requests import casebook  # noqa: PLC0415 - slow to import
-    from retention.requests import package as packages  # noqa: PLC0415
+    from retention.requests.book import casebook
+    from retention.requests.copies import package as packages
 
     with door(ctx, config).installation() as installation:
         request = casebook.get(installation, request_id)
@@ -273,8 +275,8 @@ def lift(
 
     The person has to be told before (art. 18(3)).
     """
-    from retention.requests import casebook  # noqa: PLC0415 - slow to import
-    from retention.requests.lifting import lift as lift_restriction  # noqa: PLC0415
+    from retention.requests.book import casebook
+    from retention.requests.doing.lifting import lift as lift_restriction
 
     with door(ctx, config).installation() as installation:
         day = today(installation)

@@ -24,7 +24,7 @@ def list_cases(
     as_json: Json = False,
 ) -> None:
     """List the open cases, oldest first. For restricted eyes: keys are shown."""
-    from retention.review import review_cases  # noqa: PLC0415 - slow to import
+    from retention.review import review_cases
 
     with door(ctx, config).installation() as installation:
         found = review_cases(installation, resolved=everything)
@@ -68,7 +68,7 @@ def resolve(
     as_json: Json = False,
 ) -> None:
     """Close a case. The queue changes no source: a row that is still in doubt comes back."""
-    from retention import review  # noqa: PLC0415 - slow to import
+    from retention import review
 
     with door(ctx, config).installation() as installation:
         review.resolve(installation, case_id, resolution=resolution, note=note, now=utc_now())

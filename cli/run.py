@@ -34,7 +34,7 @@ STEPS = 3
 
 def launcher() -> Callable[..., Any]:
     """What runs the daily job: the Dagster job, in this process."""
-    from pipelines.launch import run_daily  # noqa: PLC0415 - imports Dagster
+    from pipelines.launch import run_daily
 
     return run_daily
 

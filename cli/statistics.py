@@ -38,7 +38,7 @@ ReleaseArgument = Annotated[
 
 def launcher() -> Callable[..., Any]:
     """What runs the monthly job: the Dagster job, in this process."""
-    from pipelines.launch import run_statistics  # noqa: PLC0415 - imports Dagster
+    from pipelines.launch import run_statistics
 
     return run_statistics
 
@@ -50,7 +50,7 @@ def list_releases(ctx: typer.Context, *, config: Config = None, as_json: Json = 
     A declared release that is not out yet is listed too, and so is a build that its audit
     has refused.
     """
-    from retention.releases.publishing import published, records  # noqa: PLC0415 - slow
+    from retention.releases.publishing import published, records
 
     with door(ctx, config).installation() as installation:
         declared = _declared(installation)
@@ -93,7 +93,7 @@ def _refused(found: Sequence[Record]) -> list[Record]:
 
 
 def _declared(installation: Installation) -> Releases:
-    from retention.releases.reading import declared_releases  # noqa: PLC0415 - slow
+    from retention.releases.reading import declared_releases
 
     found = declared_releases(installation)
     if found is None:
@@ -164,7 +164,7 @@ def show(
 
 
 def _find(installation: Installation, name: str, month: str | None) -> Published:
-    from retention.releases.publishing import published  # noqa: PLC0415 - slow
+    from retention.releases.publishing import published
 
     out = [item for item in published(installation) if item.release == name]
     if month is not None:
@@ -189,13 +189,13 @@ def _chosen(found: Published, file: str | None) -> list[Path]:
 
 
 def _frame(path: Path) -> pd.DataFrame:
-    from retention.releases.files import read_parquet  # noqa: PLC0415 - slow
+    from retention.releases.files import read_parquet
 
     return read_parquet(path)
 
 
 def _document(found: Published, name: str) -> dict[str, Any]:
-    from retention.releases.files import read_bytes  # noqa: PLC0415 - slow
+    from retention.releases.files import read_bytes
 
     document: dict[str, Any] = json.loads(read_bytes(found.folder / f"{name}.json"))
     return document
@@ -251,8 +251,8 @@ def verify(ctx: typer.Context, *, config: Config = None, as_json: Json = False) 
 
     Checks that need no source are repeated on the published bytes.
     """
-    from retention.releases.publishing import published  # noqa: PLC0415 - slow
-    from retention.releases.verifying import verify as verified  # noqa: PLC0415
+    from retention.releases.publishing import published
+    from retention.releases.verifying import verify as verified
 
     with door(ctx, config).installation() as installation:
         found = verified(installation, _declared(installation))

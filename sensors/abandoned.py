@@ -9,7 +9,7 @@ from datetime import datetime
 
 from retention.errors import RetentionError
 from retention.installation import Installation
-from retention.requests import casebook
+from retention.requests.book import casebook
 from retention.requests.model import Request, RequestError, State
 
 REQUEST, ATTEMPT = "request", "attempt"

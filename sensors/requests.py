@@ -13,10 +13,10 @@ import dagster as dg
 
 from retention.installation import Installation
 from retention.lease import busy, process_alive
-from retention.requests import casebook
-from retention.requests.inbox import Taken, take_in
-from retention.requests.lifting import take_up
+from retention.requests.book import casebook
+from retention.requests.doing.lifting import take_up
 from retention.requests.model import Request
+from retention.requests.taking_in.inbox import Taken, take_in
 from retention.settings import Mode
 from sensors import abandoned
 from sensors.abandoned import ATTEMPT, BEGUN, REQUEST, stands_still

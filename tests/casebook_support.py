@@ -12,8 +12,8 @@ import sqlalchemy as sa
 
 from retention.catalogue.model import TableName
 from retention.installation import Installation
-from retention.requests import casebook
-from retention.requests.identity import Match
+from retention.requests.book import casebook
+from retention.requests.finding.identity import Match
 from retention.requests.model import Asked, Kind, Request, State
 from retention.stores import control
 from tests.engine.small import Small

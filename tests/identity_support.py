@@ -23,7 +23,7 @@ from retention.keys import Keyring, read_master_key
 from retention.planning.memory import record_token
 from retention.policy.calendar import zone
 from retention.policy.table import read_policy
-from retention.requests.identity import Match, resolve
+from retention.requests.finding.identity import Match, resolve
 from retention.requests.model import Asked
 from retention.settings import read_settings
 from retention.stores import archive

@@ -13,8 +13,9 @@ import pytest
 
 from retention.catalogue.model import TableName
 from retention.installation import Installation
-from retention.requests import casebook, identity
-from retention.requests.identity import Match
+from retention.requests.book import casebook
+from retention.requests.finding import identity
+from retention.requests.finding.identity import Match
 from retention.requests.model import State
 from tests.engine.small import Small
 

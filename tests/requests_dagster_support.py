@@ -21,8 +21,8 @@ from pipelines.resources import RETENTION, RetentionResource
 from retention.catalogue.model import TableName
 from retention.holds import subject_token
 from retention.installation import Installation, open_installation, opened
-from retention.requests import casebook
-from retention.requests.identity import Match
+from retention.requests.book import casebook
+from retention.requests.finding.identity import Match
 from retention.requests.model import Asked, Kind, Request
 from sensors.abandoned import ATTEMPT
 from sensors.abandoned import REQUEST as REQUEST_TAG

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from retention.errors import LeaseHeld
-from retention.requests import carrying_out
+from retention.requests.doing import carrying_out
 from retention.requests.model import RequestError
 from tests.cli_support import Answer, Demo, call, demo, one_line, pristine, process
 

@@ -19,9 +19,9 @@ from demo.requests import documents
 from demo.script import write_lives
 from demo.write import write_demo
 from retention.installation import opened
-from retention.requests import package
-from retention.requests.intake import read_request
+from retention.requests.copies import package
 from retention.requests.model import Kind
+from retention.requests.taking_in.intake import read_request
 from tests.cli_support import AS_OF, DAY, Demo, call
 
 PEOPLE = 300

@@ -13,9 +13,9 @@ from retention.catalogue.model import TableName
 from retention.errors import SourceError
 from retention.execution.sealing import RESTRICTED_UNTIL
 from retention.installation import Installation
-from retention.requests.access import Gathered, gather
-from retention.requests.persons import Archived
-from retention.requests.records import Record, Withheld
+from retention.requests.copies.access import Gathered, gather
+from retention.requests.copies.records import Record, Withheld
+from retention.requests.doing.persons import Archived
 from tests.engine import lives
 from tests.engine.lives import AS_OF
 from tests.engine.small import Small
@@ -263,7 +263,7 @@ EARLY, LATE = date(2027, 1, 1), date(2030, 1, 1)
 def gathered_parts(
     filled: Small, monkeypatch: pytest.MonkeyPatch, *parts: Archived, as_of: date = AS_OF
 ) -> tuple[Record, ...]:
-    monkeypatch.setattr("retention.requests.access.archived_of", lambda *_: iter(parts))
+    monkeypatch.setattr("retention.requests.copies.access.archived_of", lambda *_: iter(parts))
     with filled.opened() as installation:
         return table(gather(installation, [], ["s"], as_of), "crm.customers")
 

@@ -14,7 +14,7 @@ import pytest
 from retention import ledger
 from retention.errors import StoreError
 from retention.installation import Installation
-from retention.requests import casebook, moving
+from retention.requests.book import casebook, moving
 from retention.requests.model import (
     FIELDS,
     MOVES,

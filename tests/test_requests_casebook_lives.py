@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from retention.installation import Installation
-from retention.requests import casebook, deadlines
+from retention.requests.book import casebook, deadlines
 from retention.requests.model import (
     Kind,
     Outcome,

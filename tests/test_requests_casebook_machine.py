@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from retention import ledger
 from retention.installation import Installation
 from retention.policy.calendar import reply_deadline
-from retention.requests import casebook
+from retention.requests.book import casebook
 from retention.requests.model import Outcome, OutcomeLine, Request, RequestError, State
 from tests.casebook_support import ASKED, NOW, added, ledger_of, match
 from tests.engine.small import Small

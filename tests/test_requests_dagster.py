@@ -22,7 +22,7 @@ from retention.catalogue.model import TableName
 from retention.execution.run import acquire_lease
 from retention.installation import Installation, opened
 from retention.lease import Lease
-from retention.requests import casebook
+from retention.requests.book import casebook
 from retention.requests.model import Kind, Outcome, OutcomeLine, State
 from sensors.door import TickFailed
 from tests.dagster_support import Demo
@@ -139,7 +139,10 @@ def test_a_tick_that_fails_for_no_known_reason_quotes_nothing(
     drop(demo)
     with opened(demo.config, dict(os.environ)) as installation:
         added(installation)
-    for place in ("retention.requests.filing.as_request", "retention.requests.outbox._notice"):
+    for place in (
+        "retention.requests.book.filing.as_request",
+        "retention.requests.answering.outbox._notice",
+    ):
         monkeypatch.setattr(place, quoting)
     monkeypatch.setattr(sensors.requests, "take_in", quoting)
     with pytest.raises(TickFailed) as failed:

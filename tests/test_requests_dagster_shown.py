@@ -19,7 +19,9 @@ from pipelines.build import read_blueprint
 from pipelines.jobs import run_config
 from pipelines.resources import RETENTION, retention_resource
 from retention.installation import Installation, opened
-from retention.requests import casebook, deadlines, opposition, outbox
+from retention.requests.answering import outbox
+from retention.requests.book import casebook, deadlines
+from retention.requests.doing import opposition
 from retention.requests.model import Kind, State
 from tests.dagster_support import Demo
 from tests.requests_dagster_support import (

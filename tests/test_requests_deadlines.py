@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retention.requests import deadlines
+from retention.requests.book import deadlines
 from retention.requests.model import Kind, Request, RequestId, State
 
 ONE_DAY = timedelta(days=1)

@@ -20,11 +20,12 @@ from retention.catalogue.model import TableName
 from retention.execution.run import begin, new_run_id, run_all
 from retention.holds import Person, closure, subject_token
 from retention.installation import open_installation
-from retention.requests import casebook, rescan
-from retention.requests.carrying_out import carry_out
+from retention.requests.book import casebook
+from retention.requests.doing.carrying_out import carry_out
+from retention.requests.doing.persons import archived_of
 from retention.requests.model import Asked, Kind, Outcome, State
-from retention.requests.persons import archived_of
-from retention.requests.rescan import Case
+from retention.requests.proving import rescan
+from retention.requests.proving.rescan import Case
 from retention.stores import archive, vault
 from tests.engine.asking import match
 from tests.engine.small import clock

@@ -8,9 +8,9 @@ from __future__ import annotations
 import pytest
 
 from retention.errors import SourceError
-from retention.requests.identity import resolve
+from retention.requests.finding.identity import resolve
+from retention.requests.finding.searching import CROWD
 from retention.requests.model import Asked, RequestError
-from retention.requests.searching import CROWD
 from tests.identity_support import (
     ACCOUNTS,
     CUSTOMERS,

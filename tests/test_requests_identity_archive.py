@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from retention.catalogue.model import TableName
-from retention.requests.identity import linked, resolve
+from retention.requests.finding.identity import linked, resolve
 from retention.requests.model import Asked
 from tests.identity_support import (
     ACCOUNTS,

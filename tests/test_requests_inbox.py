@@ -13,12 +13,14 @@ import pytest
 from retention.catalogue.model import TableName
 from retention.errors import SourceError
 from retention.installation import Installation
-from retention.requests import casebook, identity, inbox_files, receiving
-from retention.requests.identity import Match
-from retention.requests.inbox import Taken, take_in
-from retention.requests.intake import read_request
+from retention.requests.book import casebook
+from retention.requests.finding import identity
+from retention.requests.finding.identity import Match
 from retention.requests.model import RequestError, State
-from retention.requests.receiving import NotLookedUp, receive
+from retention.requests.taking_in import inbox_files, receiving
+from retention.requests.taking_in.inbox import Taken, take_in
+from retention.requests.taking_in.intake import read_request
+from retention.requests.taking_in.receiving import NotLookedUp, receive
 from tests.engine.small import Small
 from tests.inbox_support import (
     CERTAIN,

@@ -15,10 +15,12 @@ import pytest
 
 from retention.errors import ConfigurationError, SourceError, StoreError
 from retention.installation import Installation
-from retention.requests import casebook, identity, inbox, inbox_files
-from retention.requests.identity import Match
-from retention.requests.inbox import Taken, take_in
+from retention.requests.book import casebook
+from retention.requests.finding import identity
+from retention.requests.finding.identity import Match
 from retention.requests.model import State
+from retention.requests.taking_in import inbox, inbox_files
+from retention.requests.taking_in.inbox import Taken, take_in
 from tests.engine.small import Small
 from tests.inbox_support import (
     CERTAIN,

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retention.requests.intake import (
+from retention.requests.model import Asked, Kind
+from retention.requests.taking_in.intake import (
     KEYS,
     NewRequest,
     Rejected,
@@ -22,7 +23,6 @@ from retention.requests.intake import (
     read_document,
     read_request,
 )
-from retention.requests.model import Asked, Kind
 from tests.intake_support import CANARY, TODAY, good, mangled, spoiled
 
 

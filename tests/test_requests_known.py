@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from retention.catalogue.model import TableName
 from retention.installation import Installation
-from retention.requests import casebook
+from retention.requests.book import casebook
 from retention.requests.model import Kind, RequestError, State
 from retention.stores import cases
 from tests.casebook_support import (

@@ -11,11 +11,13 @@ import pytest
 
 from retention.installation import Installation
 from retention.policy.calendar import Period
-from retention.requests import model, package, wording
-from retention.requests.access import Gathered
-from retention.requests.letters import letter
+from retention.requests import model
+from retention.requests.answering import wording
+from retention.requests.answering.letters import letter
+from retention.requests.answering.wording import Lang
+from retention.requests.copies import package
+from retention.requests.copies.access import Gathered
 from retention.requests.model import Kind, Outcome, OutcomeLine, Request, RequestError, State
-from retention.requests.wording import Lang
 from retention.stores import cases
 from retention.stores.open import writing
 from tests.cli_support import UPDATE

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retention.installation import Installation
-from retention.requests import opposition
+from retention.requests.doing import opposition
 from retention.requests.model import Asked
 from retention.stores import cases
 from tests.engine import lives, tables

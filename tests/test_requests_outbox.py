@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from retention.installation import Installation
-from retention.requests import outbox
+from retention.requests.answering import outbox
 from retention.requests.model import Kind, Request, RequestError, RequestId, State
 from tests.engine import tables
 from tests.engine.small import START, Small

@@ -16,8 +16,8 @@ from retention import holds
 from retention.catalogue.model import TableName
 from retention.errors import StoreError
 from retention.installation import Installation
-from retention.requests import package
-from retention.requests.access import Gathered, gather
+from retention.requests.copies import package
+from retention.requests.copies.access import Gathered, gather
 from retention.requests.model import Kind, RequestError, RequestId
 from retention.stores import cases
 from retention.stores.open import reading, writing

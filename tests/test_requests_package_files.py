@@ -20,13 +20,13 @@ from hypothesis import strategies as st
 
 from retention.catalogue.model import TableName
 from retention.installation import Installation
-from retention.requests import package_files
-from retention.requests.access import Gathered
+from retention.requests.copies import files as package_files
+from retention.requests.copies.access import Gathered
+from retention.requests.copies.files import About, data_json, file_names, table_csv, zipped
+from retention.requests.copies.page import page
+from retention.requests.copies.records import GatheredTable, HeldFor, Record, Withheld
+from retention.requests.copies.words import PAGE, category_label
 from retention.requests.model import BECAUSE, Kind
-from retention.requests.package_files import About, data_json, file_names, table_csv, zipped
-from retention.requests.package_html import page
-from retention.requests.package_words import PAGE, category_label
-from retention.requests.records import GatheredTable, HeldFor, Record, Withheld
 from tests.requests_support import request_of, small
 
 AS_OF = date(2026, 11, 24)

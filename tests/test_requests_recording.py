@@ -14,7 +14,7 @@ from retention.errors import StoreError
 from retention.execution.journal import Journal
 from retention.installation import Installation
 from retention.planning.plan import Plan
-from retention.requests import casebook, recording
+from retention.requests.book import casebook, recording
 from retention.requests.model import Asked, State
 from retention.stores import cases, control
 from retention.stores.open import writing
@@ -82,7 +82,7 @@ def test_a_crash_between_the_stores_is_made_up_for_once(
 ) -> None:
     name = taken_to(book, State.verified).request_id
     with monkeypatch.context() as patch:
-        patch.setattr(f"retention.requests.recording.{place}", broken)
+        patch.setattr(f"retention.requests.book.recording.{place}", broken)
         with pytest.raises(StoreError):
             casebook.move(book, name, State.planned, by="run", now=NOW)
     assert casebook.get(book, name).state is State.planned

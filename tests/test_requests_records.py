@@ -13,8 +13,8 @@ import pytest
 from retention.catalogue.model import TableName
 from retention.execution.trees import TreeRow
 from retention.policy.decide import Action, Decision, Phase, PurposeDecision
-from retention.requests import records
-from retention.requests.records import Disclosing, Withheld
+from retention.requests.copies import records
+from retention.requests.copies.records import Disclosing, Withheld
 from tests.engine.lives import AS_OF
 from tests.engine.small import Small
 from tests.requests_support import small, table_of

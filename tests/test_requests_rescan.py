@@ -15,7 +15,14 @@ from retention.errors import RetentionError
 from retention.holds import subject_token
 from retention.installation import Installation
 from retention.requests.model import Asked, Outcome, OutcomeLine
-from retention.requests.rescan import Case, Trace, contacts, gather_sought, rescan, rescan_many
+from retention.requests.proving.rescan import (
+    Case,
+    Trace,
+    contacts,
+    gather_sought,
+    rescan,
+    rescan_many,
+)
 from tests.engine import lives, tables
 from tests.engine.small import Small
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retention.requests.rescan_matching import Matcher
+from retention.requests.proving.matching import Matcher
 
 VALUES = [
     ("email", "Marie.Martin@Example.org"),

@@ -12,7 +12,7 @@ from retention.holds import subject_token
 from retention.installation import Installation
 from retention.releases.files import parquet_bytes
 from retention.requests.model import Outcome, OutcomeLine
-from retention.requests.rescan import gather_sought, rescan
+from retention.requests.proving.rescan import gather_sought, rescan
 from retention.stores import archive, cases, vault
 from tests.engine import lives
 from tests.engine.lives import ARCHIVE, AS_OF

@@ -13,9 +13,9 @@ from retention import ledger
 from retention.errors import StoreError
 from retention.installation import Installation
 from retention.keys import seal_with
-from retention.requests import casebook, recording, retiring
+from retention.requests.book import casebook, recording, retiring
+from retention.requests.book.retiring import retire
 from retention.requests.model import Asked, Kind, Outcome, OutcomeLine, RequestError, State
-from retention.requests.retiring import retire
 from retention.stores import cases, control
 from tests.casebook_support import (
     NOW,

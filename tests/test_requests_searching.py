@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from retention.catalogue.model import TableName
 from retention.identities import normal
-from retention.requests.likeness import Sought, compare
+from retention.requests.finding.likeness import Sought, compare
+from retention.requests.finding.searching import read, search
 from retention.requests.model import Asked
-from retention.requests.searching import read, search
 from tests.identity_support import CUSTOMERS, World, people, world
 
 LASTS = [

@@ -7,8 +7,8 @@ from datetime import date
 from hypothesis import given
 from hypothesis import strategies as st
 
+from retention.requests.answering.telling import FINAL, told
 from retention.requests.model import Outcome, OutcomeLine
-from retention.requests.telling import FINAL, told
 
 TABLE, CONTRACT = "crm.customers", "contract"
 UNTIL = date(2030, 1, 1)

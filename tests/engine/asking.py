@@ -9,10 +9,10 @@ from typing import Any
 from retention.catalogue.model import TableName
 from retention.holds import Person, subject_token
 from retention.installation import Installation
-from retention.requests import casebook
-from retention.requests.carrying_out import carry_out
-from retention.requests.identity import Match
-from retention.requests.lifting import lift
+from retention.requests.book import casebook
+from retention.requests.doing.carrying_out import carry_out
+from retention.requests.doing.lifting import lift
+from retention.requests.finding.identity import Match
 from retention.requests.model import Asked, Kind, Outcome, Request
 from tests.engine.lives import AS_OF
 from tests.engine.small import START, clock

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from retention.requests import casebook, opposition
+from retention.requests.book import casebook
+from retention.requests.doing import opposition
 from retention.requests.model import Kind, RequestError, State
 from tests.engine.asking import account, ask, customer, done, said
 from tests.engine.lives import ACTIVE, ANNA, AS_OF, BY_LOGIN, OF_ARCHIVE

@@ -14,9 +14,9 @@ import pytest
 
 from retention import holds
 from retention.installation import Installation
-from retention.requests import casebook
-from retention.requests.carrying_out import carry_out
-from retention.requests.lifting import lift
+from retention.requests.book import casebook
+from retention.requests.doing.carrying_out import carry_out
+from retention.requests.doing.lifting import lift
 from retention.requests.model import Kind, RequestError, State
 from retention.stores import cases
 from tests.engine.asking import ask, customer

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from retention import holds
-from retention.requests import casebook, package
-from retention.requests.lifting import take_up
+from retention.requests.book import casebook
+from retention.requests.copies import package
+from retention.requests.doing.lifting import take_up
 from retention.requests.model import Kind, Outcome, RequestError, State
 from tests.engine.asking import account, ask, customer, done, said, tables_with
 from tests.engine.lives import (

@@ -20,11 +20,11 @@ from retention import holds, ledger
 from retention.execution.restoring import restricted_rows
 from retention.execution.run import begin as begin_run
 from retention.execution.run import new_run_id, run_all
-from retention.requests import casebook
-from retention.requests.carrying_out import carry_out
-from retention.requests.lifting import lift, take_up
+from retention.requests.book import casebook
+from retention.requests.book.retiring import retire
+from retention.requests.doing.carrying_out import carry_out
+from retention.requests.doing.lifting import lift, take_up
 from retention.requests.model import Asked, Kind, Outcome, State
-from retention.requests.retiring import retire
 from tests.engine import lives
 from tests.engine.asking import customer as person_of
 from tests.engine.asking import match

@@ -15,8 +15,10 @@ from retention.errors import LeaseHeld, RetentionError
 from retention.execution.run import STAGES, Stage
 from retention.execution.work import Work
 from retention.installation import Installation
-from retention.requests import carrying_out, casebook, outbox
-from retention.requests.carrying_out import carry_out
+from retention.requests.answering import outbox
+from retention.requests.book import casebook
+from retention.requests.doing import carrying_out
+from retention.requests.doing.carrying_out import carry_out
 from retention.requests.model import Kind, Outcome, Request, RequestError, State
 from tests.engine.asking import ask, customer, done, lifted, said, tables_with
 from tests.engine.lives import ACTIVE, AS_OF, CLEARED, invoice, order

@@ -11,8 +11,9 @@ import sqlalchemy as sa
 from retention import holds
 from retention.errors import SourceError, StoreError
 from retention.execution.restoring import restricted_rows
-from retention.requests import casebook, outbox
-from retention.requests.lifting import refuse_if_asked_for, take_up
+from retention.requests.answering import outbox
+from retention.requests.book import casebook
+from retention.requests.doing.lifting import refuse_if_asked_for, take_up
 from retention.requests.model import Kind, RequestError, State
 from retention.stores import archive
 from tests.engine.asking import account, ask, customer, done, lifted, said

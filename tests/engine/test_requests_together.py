@@ -11,8 +11,8 @@ from retention.errors import LeaseHeld
 from retention.execution.run import acquire_lease
 from retention.execution.work import Work
 from retention.installation import Installation
-from retention.requests import casebook
-from retention.requests.lifting import take_up
+from retention.requests.book import casebook
+from retention.requests.doing.lifting import take_up
 from retention.requests.model import Kind, Outcome, Request, State
 from tests.engine.asking import account, ask, customer, done, lifted, said, tables_with
 from tests.engine.lives import ACTIVE, ANNA, ARCHIVE, AS_OF, BY_LOGIN, invoice, order

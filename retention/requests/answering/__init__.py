@@ -1,0 +1,1 @@
+"""What is told: the letter to the person, and the notices to recipients."""

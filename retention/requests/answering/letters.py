@@ -1,0 +1,212 @@
+"""The text of an answer, in English or French: what became of the data, table by table, and why.
+
+Names of tables and purposes, counts and days only. The one exception is a refusal's reason,
+which a person wrote.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+
+import sqlalchemy as sa
+
+from retention.installation import Installation
+from retention.requests.answering import letter_texts as texts
+from retention.requests.answering import wording
+from retention.requests.answering.outbox import TOLD_OF
+from retention.requests.answering.wording import Lang
+from retention.requests.copies.package import packages_of
+from retention.requests.model import Kind, Outcome, OutcomeLine, Request, RequestError, State
+from retention.stores import cases
+from retention.stores.open import reading
+
+_ORDER = (
+    Outcome.copied,
+    Outcome.deleted,
+    Outcome.corrected,
+    Outcome.restricted,
+    Outcome.restored,
+    Outcome.archived,
+    Outcome.kept,
+    Outcome.held,
+    Outcome.review,
+    Outcome.stopped,
+)
+
+_TAKEN_UP_LATER = frozenset({Outcome.held, Outcome.review, Outcome.stopped})
+
+_OPPOSED = frozenset({Kind.objection, Kind.erasure})
+"""After which a person is recognised, so that an import does not bring them back."""
+
+_TOLD = frozenset({Outcome.deleted, Outcome.archived, Outcome.corrected, Outcome.restricted})
+"""What recipients are told of (GDPR art. 19)."""
+
+
+def letter(
+    request: Request,
+    outcomes: Sequence[OutcomeLine],
+    installation: Installation,
+    *,
+    lang: Lang,
+    as_of: date,
+) -> str:
+    """The answer to ``request`` as plain text, dated ``as_of``; every kind and outcome has words.
+
+    Raises:
+        RequestError: nothing came of the request yet, or an outcome gives a reason that has no
+            words; or the request is refused without a reason.
+    """
+    if request.state is State.refused:
+        body = [_refusal(request, installation, lang)]
+    else:
+        body = [*_answer(request, outcomes, installation, lang)]
+    paragraphs = [
+        installation.policy.controller,
+        wording.written(as_of, lang),
+        _subject(request, lang),
+        texts.GREETING[lang],
+        *body,
+        texts.HUMAN[lang].format(controller=installation.policy.controller),
+        wording.CNIL[lang],
+        texts.CLOSING[lang].format(name=installation.policy.controller.partition(",")[0]),
+    ]
+    text = "\n\n".join(paragraphs) + "\n"
+    return wording.spaced(text) if lang == "fr" else text
+
+
+def _subject(request: Request, lang: Lang) -> str:
+    return texts.SUBJECT[lang].format(
+        kind=wording.KIND[lang][request.kind],
+        received=wording.written(request.received_on, lang),
+        reference=request.request_id,
+    )
+
+
+def _answer(
+    request: Request, outcomes: Sequence[OutcomeLine], installation: Installation, lang: Lang
+) -> Iterator[str]:
+    if not outcomes and request.state is not State.answered:
+        raise RequestError(
+            f"request {request.request_id}: nothing came of it yet; carry it out before answering"
+        )
+    lines = [line for line in outcomes if line.rows and line.outcome is not Outcome.nothing]
+    if lines:
+        yield texts.OPENING[lang][request.kind]
+        yield from _sections(request.kind, lines, installation, lang)
+    elif any(line.outcome is Outcome.nothing for line in outcomes):
+        yield texts.NOBODY[lang]
+    else:
+        yield texts.UNTOUCHED[lang]
+    if any(line.outcome in _TAKEN_UP_LATER for line in lines):
+        yield texts.LATER[lang]
+    yield from _package(request, installation, lang)
+    if request.kind in _OPPOSED:
+        lasts = wording.duration(installation.policy.requests.opposition.lasts, lang)
+        yield texts.OPPOSITION[lang].format(lasts=lasts)
+    yield from _recipients(request.kind, lines, installation, lang)
+
+
+def _sections(
+    kind: Kind, lines: Sequence[OutcomeLine], installation: Installation, lang: Lang
+) -> Iterator[str]:
+    """One paragraph for each outcome, with a line for each table and purpose."""
+    labels = _purpose_labels(installation, lang)
+    for outcome in _ORDER:
+        items = [
+            f"- {_item(line, installation, labels, lang)}"
+            for line in lines
+            if line.outcome is outcome
+        ]
+        if items:
+            yield "\n".join([wording.outcome(kind, outcome, lang), *items])
+
+
+def _item(
+    line: OutcomeLine, installation: Installation, labels: Mapping[str, str], lang: Lang
+) -> str:
+    what = table_label(installation, line.table, lang)
+    if line.purpose:
+        purpose = labels.get(line.purpose, line.purpose)
+        what = texts.PURPOSE[lang].format(table=what, purpose=purpose)
+    colon = " : " if lang == "fr" else ": "
+    text = f"{what}{colon}{wording.records(line.rows, lang)}"
+    if line.until:
+        text += texts.UNTIL[lang].format(day=wording.written(line.until, lang))
+    if line.because:
+        reason = wording.BECAUSE[lang].get(line.because)
+        if reason is None:
+            raise RequestError(
+                f"{line.table}: an outcome's reason '{line.because}' has no words for a letter"
+            )
+        text += texts.BECAUSE[lang].format(reason=reason)
+    return text
+
+
+def _purpose_labels(installation: Installation, lang: Lang) -> dict[str, str]:
+    """Labels of every version's purposes: an outcome can be older than today's policy."""
+    return {
+        name: purpose.label_fr if lang == "fr" else purpose.label
+        for version in installation.policy.versions
+        for name, purpose in version.purposes.items()
+    }
+
+
+def table_label(installation: Installation, name: str, lang: Lang) -> str:
+    """What a table is called where the person reads; its name where the catalogue lost it."""
+    try:
+        table = installation.catalogue.table(name)
+    except KeyError:
+        return name
+    return (table.label_fr or table.label) if lang == "fr" else table.label
+
+
+def _package(request: Request, installation: Installation, lang: Lang) -> Iterator[str]:
+    packages = [item for item in packages_of(installation, request.request_id) if item.open]
+    if packages and request.kind in texts.PACKAGE[lang]:
+        day = wording.written(packages[-1].expires_on, lang)
+        yield texts.PACKAGE[lang][request.kind].format(day=day)
+
+
+def _recipients(
+    kind: Kind, lines: Sequence[OutcomeLine], installation: Installation, lang: Lang
+) -> Iterator[str]:
+    """Who else is told, where the request is one that recipients are told of."""
+    if kind not in TOLD_OF:
+        return
+    touched = {line.table for line in lines if line.outcome in _TOLD}
+    told = [
+        (item.label_fr or item.label) if lang == "fr" else item.label
+        for item in installation.catalogue.recipients.values()
+        if touched & set(item.tables)
+    ]
+    if told:
+        yield texts.RECIPIENTS[lang].format(names=", ".join(told))
+
+
+def _refusal(request: Request, installation: Installation, lang: Lang) -> str:
+    reason = _reason(installation, request)
+    if not reason:
+        raise RequestError(
+            f"request {request.request_id}: it is refused without a reason, which a letter needs"
+        )
+    return texts.REFUSED[lang].format(reason=reason)
+
+
+def _reason(installation: Installation, request: Request) -> str | None:
+    changes = cases.request_changes
+    statement = (
+        sa.select(changes.c.reason)
+        .where(
+            changes.c.request_id == request.request_id,
+            changes.c.state == State.refused,
+            changes.c.reason.is_not(None),
+        )
+        .order_by(changes.c.sequence)
+    )
+    kept = sa.select(cases.requests.c.reason).where(
+        cases.requests.c.request_id == request.request_id
+    )
+    with reading(installation.stores.cases) as connection:
+        said = connection.execute(statement).scalars().first()
+        return said or connection.execute(kept).scalars().first()

@@ -1,0 +1,1 @@
+"""Copies for the person: access and portability packages, encrypted, expiring."""

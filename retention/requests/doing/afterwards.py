@@ -1,0 +1,67 @@
+"""After the stages: nothing planned may be left to do, and others have to be told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+
+from retention.installation import Installation
+from retention.requests.answering import outbox
+from retention.requests.answering.recipients import untold
+from retention.requests.answering.telling import told
+from retention.requests.book import casebook
+from retention.requests.doing import opposition
+from retention.requests.doing.about import Known, aim_for, asked_of
+from retention.requests.doing.planning import RequestPlan, plan_request
+from retention.requests.model import Kind, OutcomeLine, Request, RequestError
+from retention.requests.proving.sought import contacts
+
+
+def look_again(
+    installation: Installation,
+    request: Request,
+    known: Known,
+    lines: Sequence[OutcomeLine],
+    as_of: date,
+) -> list[OutcomeLine]:
+    """Nothing of what was planned may be left to do. Returns what is to be told.
+
+    That is what was planned (``lines``), less what somebody has stopped meanwhile by a hold.
+
+    Raises:
+        RequestError: something is: a row changed meanwhile, or is still referred to.
+    """
+    aim = aim_for(installation, request, known, as_of)
+    again = plan_request(installation, request, known.persons, known.tokens, aim, {})
+    if again.left:
+        places = ", ".join(sorted({f"{item.table} ({item.rows})" for item in again.left}))
+        raise RequestError(
+            f"not everything could be done: {places}: rows changed meanwhile, or another table "
+            "still refers to them; see to it, then 'retention request retry'"
+        )
+    waiting = {line for line in again.outcomes if line.outcome in casebook.WAITING}
+    if waiting <= set(lines):
+        return list(lines)
+    kept = [line for line in lines if line.because == "evidence"]
+    now = told(lines, [*again.outcomes, *kept])
+    casebook.put_outcomes(installation, request.request_id, now)
+    return now
+
+
+def tell_others(
+    installation: Installation,
+    request: Request,
+    lines: Sequence[OutcomeLine],
+    new: RequestPlan,
+    as_of: date,
+    now: datetime,
+) -> None:
+    """The opposition list, and a notice for each recipient.
+
+    ``lines`` are the outcomes of all attempts, ``new`` is what this one did.
+    """
+    if request.kind in (Kind.objection, Kind.erasure):
+        sought = casebook.sought(installation, request.request_id) or {}
+        who = [*asked_of(request).said().items(), *contacts(sought)]
+        opposition.add(installation, who, as_of=as_of)
+    outbox.notify(installation, request, untold(installation, request, lines, new), now)

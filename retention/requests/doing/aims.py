@@ -1,0 +1,145 @@
+"""What a run is for when a person has asked: their rows, and what the right makes of each.
+
+The stages of the daily run carry it out: one executor. Which rows are looked at is a matter of
+whose they are; what is done with each is the policy's decision, changed by the right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import Any
+
+from sqlalchemy.sql import ColumnElement
+
+from retention.catalogue.bound import BoundTable
+from retention.catalogue.dates import DateColumn
+from retention.catalogue.declarations import TODAY
+from retention.catalogue.model import TableName
+from retention.execution.aim import Writes
+from retention.execution.trees import Tree
+from retention.holds import HeldRows, Person
+from retention.installation import Installation
+from retention.planning.facts import Key
+from retention.planning.judge import Candidates, Judged, is_pseudonymised
+from retention.planning.plan import Transition
+from retention.policy import rights
+from retention.policy.calendar import zone
+from retention.policy.decide import Action, Decision, Location
+from retention.requests.doing.persons import belonging
+from retention.requests.model import Kind
+
+Place = tuple[TableName, Key]
+
+
+@dataclass(frozen=True)
+class PersonAim:
+    """One person's request."""
+
+    kind: Kind
+    persons: tuple[Person, ...]
+    as_of: date
+    opposing: Mapping[TableName, Mapping[str, Any]] = field(default_factory=dict)
+    """For an objection: what each table's rows hold afterwards (``Table.on_objection``)."""
+    prospecting: frozenset[str] = frozenset()
+    """The purposes that an objection ends."""
+    corrections: Mapping[Place, Mapping[str, Any]] = field(default_factory=dict)
+    """For a rectification: what each row's columns become."""
+    daily: bool = False
+
+    @property
+    def writes(self) -> Transition | None:
+        return _WRITES.get(self.kind)
+
+    def moving(self, found: Candidates) -> ColumnElement[bool]:
+        return belonging(found.bound, self.persons)
+
+    def changing(self, found: Candidates) -> ColumnElement[bool]:
+        return belonging(found.bound, self.persons)
+
+    def decided(self, bound: BoundTable, judged: Sequence[Judged]) -> list[Judged]:
+        return [replace(item, decision=self._decided(bound, item)) for item in judged]
+
+    def _decided(self, bound: BoundTable, item: Judged) -> Decision:
+        purposes = [bound.all_purposes[name] for name in item.purposes]
+        in_place = is_pseudonymised(bound, item.row)
+        where = Location.pseudonymised if in_place else Location.active
+        if self.kind is Kind.erasure:
+            return rights.erased(purposes, item.facts, item.decision, self.as_of, location=where)
+        if self.kind is Kind.objection:
+            return rights.opposed(purposes, item.decision, self.as_of, location=where)
+        if item.decision.action is Action.hold:
+            return item.decision
+        if self.kind is Kind.restriction:
+            return rights.restricted(item.decision)
+        return replace(item.decision, action=Action.keep)
+
+    def written(self, item: Judged, tree: Tree) -> Writes:
+        root = (tree.root.name, tree.root.key)
+        if self.kind is not Kind.rectification:
+            if not self.prospecting & set(item.purposes):
+                return {}
+            wanted = self.opposing.get(tree.root.name, {})
+            values = {name: v for name, v in wanted.items() if tree.root.row[name] != v}
+            return {root: values} if values else {}
+        mine = {(row.name, row.key) for row in tree.rows} & set(self.corrections)
+        return {root: {}, **{place: self.corrections[place] for place in mine}} if mine else {}
+
+    def held(self, found: HeldRows) -> frozenset[str]:
+        """A restriction is not stopped by itself; every other request is by any hold."""
+        return found.legal if self.kind is Kind.restriction else found.tokens
+
+
+_WRITES = {
+    # What stays after an erasure may be used for its contract, and for nothing else.
+    Kind.erasure: Transition.oppose,
+    Kind.objection: Transition.oppose,
+    Kind.rectification: Transition.rectify,
+}
+
+
+def aim_of(
+    installation: Installation,
+    kind: Kind,
+    persons: Sequence[Person],
+    as_of: date,
+    corrections: Mapping[Place, Mapping[str, Any]] | None = None,
+) -> PersonAim:
+    """The aim of a request of ``persons``, with all that it has to know of the catalogue."""
+    return PersonAim(
+        kind,
+        tuple(persons),
+        as_of,
+        opposing=dict(_opposing(installation, as_of))
+        if _WRITES.get(kind) is Transition.oppose
+        else {},
+        prospecting=frozenset(
+            name
+            for name, purpose in installation.policy.version_on(as_of).purposes.items()
+            if rights.is_prospecting(purpose)
+        ),
+        corrections=corrections or {},
+    )
+
+
+def _opposing(
+    installation: Installation, as_of: date
+) -> Iterator[tuple[TableName, dict[str, Any]]]:
+    """What an objection writes, by table, as each column holds it."""
+    for name, table in installation.catalogue.tables():
+        if table.on_objection:
+            sql, system = installation.sources.table(name), name.partition(".")[0]
+            local = zone(installation.catalogue.systems[system].time_zone)
+            dialect = installation.sources.engine(system).dialect.name
+            yield (
+                name,
+                {
+                    column: DateColumn.bind(
+                        sql.c[column], table.columns[column], dialect, local, installation.zone
+                    ).written(as_of)
+                    if value == TODAY
+                    else value
+                    for column, value in table.on_objection.items()
+                },
+            )

@@ -1,0 +1,124 @@
+"""Following the catalogue's links from records that are the person's to others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from retention.catalogue.model import Link, TableName
+from retention.catalogue.normalise import normalise
+from retention.identities import field_of, fingerprint, normal
+from retention.installation import Installation
+from retention.requests.finding.likeness import NAMES, Sought
+from retention.requests.finding.searching import CROWD, Candidate, by_link, persons_tables
+from retention.requests.finding.searching_archive import by_prints
+from retention.requests.model import RequestError
+
+
+class Links:
+    """What is ``found``, by token, and which tokens are ``exact``; both grow.
+
+    Links between tables of persons are followed: what a person owns goes along with them.
+    """
+
+    def __init__(
+        self,
+        installation: Installation,
+        sought: Sought,
+        found: dict[str, Candidate],
+        exact: set[str],
+    ) -> None:
+        self._installation = installation
+        self._sought = sought
+        self.found = found
+        self.exact = exact
+
+    def follow(self) -> None:
+        """Follow every link, both ways, from every exact record, and on from what is reached.
+
+        Raises:
+            SourceError: a system cannot be reached.
+            RequestError: a link leads to far too many records.
+        """
+        tables = set(persons_tables(self._installation))
+        links = [
+            link
+            for link in self._installation.catalogue.links.values()
+            if {link.near_table, link.far_table} <= tables
+        ]
+        todo = sorted(self.exact)
+        while todo:
+            item = self.found[todo.pop()]
+            for link in links:
+                if link.near_table == item.table:
+                    todo += self._reach(item, link, far=True)
+                if link.far_table == item.table:
+                    todo += self._reach(item, link, far=False)
+
+    def _reach(self, item: Candidate, link: Link, *, far: bool) -> list[str]:
+        """The tokens that a link makes exact, from ``item`` to its ``far`` end."""
+        column = link.near_column if far else link.far_column
+        value = normalise(item.links.get(column), link.normaliser)
+        if not item.key:
+            reached = self._archived(link, self._prints_of(item, column), far=far)
+            disputed = bool(reached)
+        elif value is None:
+            return []
+        else:
+            live = self._few(by_link(self._installation, link, value, self._sought, far=far))
+            prints = self._prints_from(link, value, far=far)
+            known = {other.token for other in live}
+            archived = self._archived(link, prints, far=far)
+            reached = [*live, *(other for other in archived if other.token not in known)]
+            disputed = bool(reached) and self._disputed(link, value, far=far)
+        return [other.token for other in reached if self._is_new(other, disputed=disputed)]
+
+    def _is_new(self, other: Candidate, *, disputed: bool) -> bool:
+        """Take note of a record that was reached; whether it is exact only now."""
+        known = self.found.setdefault(other.token, other)
+        named = known.likeness.agrees >= set(NAMES)
+        if other.token in self.exact or not known.likeness.clean or (disputed and not named):
+            return False
+        self.exact.add(other.token)
+        return True
+
+    def _disputed(self, link: Link, value: str, *, far: bool) -> bool:
+        """Whether the link leads to the same records from somebody else too."""
+        here = self._few(by_link(self._installation, link, value, self._sought, far=not far))
+        here += self._archived(link, self._prints_from(link, value, far=not far), far=not far)
+        return any(other.token not in self.exact for other in here)
+
+    def _few(self, found: Iterable[Candidate]) -> list[Candidate]:
+        kept: list[Candidate] = []
+        for item in found:
+            kept.append(item)
+            if len(kept) > CROWD:
+                raise RequestError(
+                    f"{item.table}: a link leads to more than {CROWD} records; "
+                    "the column it compares holds a placeholder"
+                )
+        return kept
+
+    def _archived(
+        self, link: Link, prints: Iterable[tuple[str, str]], *, far: bool
+    ) -> list[Candidate]:
+        """Persons at the other end of a link who are in the archive only."""
+        table = link.far_table if far else link.near_table
+        found = by_prints(self._installation, prints, self._sought)
+        return [item for item in found if item.table == table]
+
+    def _prints_from(self, link: Link, value: str, *, far: bool) -> list[tuple[str, str]]:
+        table, column = (
+            (link.far_table, link.far_column) if far else (link.near_table, link.near_column)
+        )
+        field = self._field(table, column)
+        form = normal(field, value, self._sought.region) if field else None
+        keyring = self._installation.keyring
+        return [(field, fingerprint(keyring, field, form))] if field and form else []
+
+    def _prints_of(self, item: Candidate, column: str) -> list[tuple[str, str]]:
+        field = self._field(item.table, column)
+        return [(what, one) for what, one in item.prints if what == field]
+
+    def _field(self, table: TableName, column: str) -> str | None:
+        declared = self._installation.catalogue.table(table)
+        return field_of(declared.columns[column])
