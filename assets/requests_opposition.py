@@ -50,5 +50,6 @@ def _check(name: TableName) -> dg.AssetChecksDefinition:
 def _said(name: TableName, rows: int) -> str:
     return (
         f"{rows} row(s) of {name} are up for prospecting although their owner objected, brought "
-        "back perhaps by an import: mark them as withdrawn there, and stop the import"
+        "back perhaps by an import: mark them as withdrawn there, and stop the import; who has "
+        "consented anew since is taken off the list by 'retention opposition remove'"
     )

@@ -82,7 +82,7 @@ def list_holds(
             for item in found
         ]
         columns = ["id", "kind", "record", "since", "by", "reason", "state", "covers"]
-        show_table("Holds", columns, rows, numbers=1)
+        show_table("Holds", columns, rows, numbers=1, fixed=("kind", "since"))
 
 
 @app.command()

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from cli import hold, ledger, outbox, policy, request, review, statistics
+from cli import hold, ledger, opposition, outbox, policy, request, review, statistics
 from cli.check import check
 from cli.decide import decide
 from cli.demo import demo
@@ -69,6 +69,7 @@ app.command()(explain)
 app.command()(forecast)
 app.add_typer(request.app, name="request")
 app.add_typer(outbox.app, name="outbox")
+app.add_typer(opposition.app, name="opposition")
 app.add_typer(hold.app, name="hold")
 app.add_typer(review.app, name="review")
 app.add_typer(ledger.app, name="ledger")

@@ -9,6 +9,7 @@ import typer
 from cli.door import door, utc_now
 from cli.options import By, Config, Json
 from cli.output import say, show_table, write_json
+from cli.request_show import SHORT
 from retention.errors import ConfigurationError
 
 app = typer.Typer(
@@ -16,7 +17,7 @@ app = typer.Typer(
     help="Notices to recipients: what has to be told to those who received a person's data.",
 )
 
-NOTICE_HELP = "A notice, as 'retention outbox list' shows."
+NOTICE_HELP = "A notice's id, or its beginning, as 'retention outbox list' shows."
 
 
 @app.command("list")
@@ -45,11 +46,11 @@ def list_notices(
     else:
         rows = [
             (
-                item.notice_id,
+                item.notice_id[:SHORT],
                 recipients[item.recipient].label
                 if item.recipient in recipients
                 else item.recipient,
-                item.request_id[:12],
+                item.request_id[:SHORT],
                 item.kind,
                 ", ".join(item.tables),
                 f"{item.created_at:%Y-%m-%d}",
@@ -58,7 +59,7 @@ def list_notices(
             for item in found
         ]
         columns = ["notice", "recipient", "request", "kind", "tables", "since", "state"]
-        show_table("Outbox", columns, rows, fixed=("since",))
+        show_table("Outbox", columns, rows, fixed=("since", "request", "kind"))
         say("The text:  retention outbox show NOTICE")
 
 
@@ -81,20 +82,17 @@ def show(
     """Show what to write to a recipient, in English and French."""
     from retention.requests.answering import outbox
     from retention.requests.book import casebook
-    from retention.requests.model import RequestError
 
     with door(ctx, config).installation() as installation:
-        found = [item for item in outbox.listed(installation) if item.notice_id == notice]
-        if not found:
-            raise RequestError(f"there is no notice '{notice}'; see 'retention outbox list'")
-        persons = casebook.persons(installation, found[0].request_id) if reveal else []
+        found = outbox.get(installation, notice)
+        persons = casebook.persons(installation, found.request_id) if reveal else []
         texts = {
-            name: outbox.text(installation, found[0], lang=name, persons=persons)
+            name: outbox.text(installation, found, lang=name, persons=persons)
             for name in ("en", "fr")
             if lang in (None, name)
         }
     if as_json:
-        write_json({"notice": found[0], "texts": texts})
+        write_json({"notice": found, "texts": texts})
     else:
         for name, text in texts.items():
             say("", f"--- {name} " + "-" * 60, text)
@@ -121,7 +119,8 @@ def mark_sent(
         raise ConfigurationError("which notice? give NOTICE, or --request ID for all of a request")
     with door(ctx, config).installation() as installation:
         if notice is not None:
-            request_id = outbox.mark_sent(installation, notice, by=by, now=utc_now()).request_id
+            whole = outbox.get(installation, notice).notice_id
+            request_id = outbox.mark_sent(installation, whole, by=by, now=utc_now()).request_id
             number = 1
         else:
             request_id = casebook.get(installation, str(request)).request_id
@@ -130,5 +129,5 @@ def mark_sent(
     if as_json:
         write_json({"request_id": request_id, "marked": number, "closed": closed})
     else:
-        say(f"{number} notice(s) marked as sent; request {request_id[:12]} is "
+        say(f"{number} notice(s) marked as sent; request {request_id[:SHORT]} is "
             + ("closed" if closed else "not closed yet"))  # fmt: skip

@@ -11,9 +11,12 @@ import pytest
 
 from retention.installation import Installation
 from retention.requests.answering import outbox
-from retention.requests.model import Kind, Request, RequestError, RequestId, State
+from retention.requests.book import casebook
+from retention.requests.model import Asked, Kind, Request, RequestError, RequestId, State
+from retention.stores import control
 from tests.engine import tables
 from tests.engine.small import START, Small
+from tests.engine.stored import fetch
 
 RECIPIENTS = {
     "router": {
@@ -202,3 +205,32 @@ def test_a_recipient_that_the_catalogue_forgot_is_said_and_can_still_be_marked(p
         with pytest.raises(RequestError, match="names no recipient 'router'"):
             outbox.text(installation, notice, lang="en")
         outbox.mark_sent(installation, made, by="someone", now=START)
+
+
+def test_a_notice_is_found_by_a_beginning_of_its_id_that_no_other_has(opened):
+    outbox.notify(opened, request_of(), ["crm.customers", "crm.invoices"], START)
+    first, second = (item.notice_id for item in outbox.listed(opened))
+    assert outbox.get(opened, first[:12]).notice_id == first
+    assert outbox.get(opened, second).notice_id == second
+    for wrong in ("", "%", "_" * 32, first + "0", "zz"):
+        with pytest.raises(RequestError):
+            outbox.get(opened, wrong)
+
+
+def test_that_recipients_were_told_is_in_the_requests_history_and_in_the_ledger(opened):
+    asked = Asked(email="paul@example.org")
+    request = casebook.add(opened, Kind.erasure, asked, channel="cli", by="office",
+                           received_on=date(2026, 11, 2), now=START)  # fmt: skip
+    outbox.notify(opened, request, ["crm.customers", "crm.invoices"], START)
+    one, _ = outbox.listed(opened)
+    outbox.mark_sent(opened, one.notice_id, by="office", now=LATER)
+    assert outbox.mark_all_sent(opened, request.request_id, by="dpo", now=LATER) == 1
+    assert outbox.mark_all_sent(opened, request.request_id, by="dpo", now=LATER) == 0
+    _, first, second = casebook.changes(opened, request.request_id)
+    assert {first.reason, second.reason} == set(RECIPIENTS)
+    assert [(item.what, item.state, item.by) for item in (first, second)] == [
+        ("recipients told", State.received, "office"),
+        ("recipients told", State.received, "dpo"),
+    ]
+    entered = [row["transition"] for row in fetch(opened.stores.control, control.ledger)]
+    assert entered == ["erasure:received", *["erasure:recipients told"] * 2]

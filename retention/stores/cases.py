@@ -174,6 +174,17 @@ opposition = Table(
     Column("expires_on", Date, nullable=False),
 )
 
+opposition_removed = Table(
+    "cases_opposition_removed",
+    metadata,
+    Column("removal_id", NAME, primary_key=True),
+    Column("entries", Integer, nullable=False),
+    Column("removed_on", Date, nullable=False),
+    Column("removed_by", NAME, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("expires_on", Date, nullable=False),
+)
+
 packages = Table(
     "cases_packages",
     metadata,

@@ -7,6 +7,7 @@ of tables and the request's opaque id, nothing of the person.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,8 +19,9 @@ from sqlalchemy.engine import Connection
 from retention.catalogue.model import TableName
 from retention.holds import Person
 from retention.installation import Installation
-from retention.requests.model import Kind, Request, RequestError, RequestId
-from retention.stores.cases import outbox
+from retention.requests.book import recording
+from retention.requests.model import Kind, Request, RequestError, RequestId, State
+from retention.stores.cases import outbox, requests
 from retention.stores.open import reading, writing
 
 Language = Literal["en", "fr"]
@@ -31,6 +33,7 @@ _LIFTED = "lifting"
 """What is stored for the kind of a notice that a restriction has ended."""
 
 _ID_LENGTH = 32
+_BEGINNING = re.compile(r"[0-9a-f]{6,32}")
 
 
 @dataclass(frozen=True)
@@ -134,8 +137,27 @@ def listed(
         return [_notice(row) for row in connection.execute(statement)]
 
 
+def get(installation: Installation, notice_id: str) -> Notice:
+    """A notice, by its id or a beginning of it that no other has.
+
+    Raises:
+        RequestError: there is none, or there are several.
+    """
+    if not _BEGINNING.fullmatch(notice_id):
+        # Not repeated: whoever mistakes the argument may have written a name here.
+        raise RequestError("a notice is named by its id, as 'retention outbox list' shows it")
+    here = outbox.c.notice_id.startswith(notice_id)
+    with reading(installation.stores.cases) as connection:
+        rows = connection.execute(sa.select(outbox).where(here).limit(2)).all()
+    if not rows:
+        raise RequestError(f"there is no notice '{notice_id}'; see 'retention outbox list'")
+    if len(rows) > 1:
+        raise RequestError(f"there are several notices '{notice_id}…'; write more of its id")
+    return _notice(rows[0])
+
+
 def mark_sent(installation: Installation, notice_id: str, *, by: str, now: datetime) -> Notice:
-    """Say that a notice was sent.
+    """Say that a notice was sent: a change of its request, in the ledger like every other.
 
     Raises:
         RequestError: there is no such notice, or it was sent already.
@@ -145,21 +167,45 @@ def mark_sent(installation: Installation, notice_id: str, *, by: str, now: datet
     with writing(installation.stores.cases) as connection:
         done = connection.execute(change.values(sent_at=now, sent_by=by)).rowcount
         row = connection.execute(sa.select(outbox).where(here)).first()
-    if row is None:
-        raise RequestError(f"there is no notice '{notice_id}'; see 'retention outbox list'")
-    if not done:
-        raise RequestError(f"notice '{notice_id}' was marked as sent already")
-    return _notice(row)
+        if row is None:
+            raise RequestError(f"there is no notice '{notice_id}'; see 'retention outbox list'")
+        if not done:
+            raise RequestError(f"notice '{notice_id}' was marked as sent already")
+        notice = _notice(row)
+        _record(connection, notice.request_id, [notice.recipient], by, now)
+    recording.enter(installation, notice.request_id, now)
+    return notice
 
 
 def mark_all_sent(
     installation: Installation, request_id: RequestId, *, by: str, now: datetime
 ) -> int:
     """Say that every notice of a request was sent; returns how many were not yet."""
-    waiting = (outbox.c.request_id == request_id) & outbox.c.sent_at.is_(None)
-    change = outbox.update().where(waiting).values(sent_at=now, sent_by=by)
+    at = outbox.c
+    waiting = (at.request_id == request_id) & at.sent_at.is_(None)
     with writing(installation.stores.cases) as connection:
-        return connection.execute(change).rowcount
+        unsent_yet = sa.select(at.notice_id, at.recipient).where(waiting).with_for_update()
+        rows = connection.execute(unsent_yet.order_by(at.recipient)).all()
+        named = at.notice_id.in_([row.notice_id for row in rows])
+        connection.execute(outbox.update().where(named).values(sent_at=now, sent_by=by))
+        if rows:
+            _record(connection, request_id, [row.recipient for row in rows], by, now)
+    recording.enter(installation, request_id, now)
+    return len(rows)
+
+
+def _record(
+    connection: Connection, request_id: RequestId, told: Sequence[str], by: str, now: datetime
+) -> None:
+    """Write down, in the same transaction, which recipients were told."""
+    at = requests.c
+    state = sa.select(at.state).where(at.request_id == request_id).with_for_update()
+    found = connection.execute(state).scalar()
+    if found is not None:
+        recording.record(
+            connection, request_id, "recipients told", State(found), by=by,
+            reason=", ".join(told), now=now,
+        )  # fmt: skip
 
 
 def unsent(installation: Installation, request_id: RequestId) -> int:

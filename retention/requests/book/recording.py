@@ -9,9 +9,10 @@ transaction: that row is there or it is not, so no change is entered twice.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -90,7 +91,7 @@ def enter(installation: Installation, request_id: RequestId, now: datetime) -> i
     """
     written = _enter(installation, request_id, now)
     if written:
-        _export(installation)
+        export_head(installation)
     return written
 
 
@@ -116,7 +117,7 @@ def reconcile(installation: Installation, now: datetime) -> int:
         if there.get(request_id, 0) < count
     )
     if written:
-        _export(installation)
+        export_head(installation)
     return written
 
 
@@ -154,35 +155,62 @@ def _enter_change(
     change: Change,
     now: datetime,
 ) -> bool:
-    salt = secrets.token_bytes(_SALT_BYTES)
-    number = _number(change.sequence)
-    row = {
-        "run_id": request_id,
-        "table_name": TABLE,
-        "transition": number,
-        "salt": installation.keyring.seal(f"salt:{request_id}:{TABLE}:{number}", salt),
-        "counts": {"rows": 0, "with_dependants": 0},
-        "done": True,
-    }
-    place = ["run_id", "table_name", "transition"]
-    # Of two processes that make up for the same change one is told that it was first.
-    if not insert_if_absent(connection, control.transitions, row, place):
-        return False
-    entry = ledger.append(
+    return enter_once(
+        installation,
         connection,
-        run_id=request_id,
-        table_name=TABLE,
+        (request_id, TABLE, _number(change.sequence)),
         transition=f"{kind}:{change.what}",
         as_of=day_in(change.at, installation.zone),
         counts={"request": 1},
-        merkle_root=merkle.leaf(salt, encode([request_id, change.sequence])).hex(),
+        leaf=[request_id, change.sequence],
         now=now,
     )
+
+
+def enter_once(
+    installation: Installation,
+    connection: Connection,
+    place: tuple[str, str, str],
+    *,
+    transition: str,
+    as_of: date,
+    counts: Mapping[str, int],
+    leaf: Sequence[Any],
+    now: datetime,
+) -> bool:
+    """Append an entry to the ledger, with a salt of its own, unless ``place`` has one already.
+
+    ``place`` is an id, a table and a number; ``connection`` is a transaction on the control
+    store; ``leaf`` is what the entry commits to. Returns whether it was appended here.
+    """
+    run_id, table, number = place
+    salt = secrets.token_bytes(_SALT_BYTES)
     at = control.transitions.c
+    row = {
+        "run_id": run_id,
+        "table_name": table,
+        "transition": number,
+        "salt": installation.keyring.seal(f"salt:{run_id}:{table}:{number}", salt),
+        "counts": {"rows": 0, "with_dependants": 0},
+        "done": True,
+    }
+    columns = ["run_id", "table_name", "transition"]
+    # Of two processes that make up for the same change one is told that it was first.
+    if not insert_if_absent(connection, control.transitions, row, columns):
+        return False
+    entry = ledger.append(
+        connection,
+        run_id=run_id,
+        table_name=table,
+        transition=transition,
+        as_of=as_of,
+        counts=dict(counts),
+        merkle_root=merkle.leaf(salt, encode(list(leaf))).hex(),
+        now=now,
+    )
+    here = (at.run_id == run_id) & (at.table_name == table) & (at.transition == number)
     connection.execute(
-        control.transitions.update()
-        .where(at.run_id == request_id, at.table_name == TABLE, at.transition == number)
-        .values(ledger_sequence=entry.sequence)
+        control.transitions.update().where(here).values(ledger_sequence=entry.sequence)
     )
     return True
 
@@ -191,7 +219,8 @@ def _number(sequence: int) -> str:
     return f"change {sequence}"
 
 
-def _export(installation: Installation) -> None:
+def export_head(installation: Installation) -> None:
+    """Export the ledger's head where the settings say."""
     head = installation.settings.ledger_head
     if head is not None:
         ledger.export_head(installation.stores.control, installation.settings.path(head))

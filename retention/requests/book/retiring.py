@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from retention.installation import Installation
 from retention.requests.book import recording
 from retention.requests.book.results import WAITING, outcomes_of
+from retention.requests.doing import renewed
 from retention.requests.model import OPEN, Outcome, RequestId
 from retention.requests.taking_in import inbox
 from retention.stores import cases, control
@@ -37,12 +38,15 @@ def retire(installation: Installation, as_of: date, now: datetime) -> Counter[st
     """
     # Whatever is forgotten here must be in the ledger first.
     recording.reconcile(installation, now)
+    renewed.reconcile(installation, now)
     done: Counter[str] = Counter()
     done["packages"] = _expire_packages(installation, as_of, now)
     with writing(installation.stores.cases) as connection:
         at = cases.opposition.c
         gone = cases.opposition.delete().where(at.expires_on < as_of)
         done["opposition"] = connection.execute(gone).rowcount
+        removed = cases.opposition_removed
+        connection.execute(removed.delete().where(removed.c.expires_on < as_of))
     for request_id, forget_on in _ended(installation):
         if _unfinished(installation, request_id):
             done["waiting"] += forget_on < as_of
@@ -135,15 +139,20 @@ def _empty(installation: Installation, request_id: RequestId) -> bool:
 
 
 def _drop_salts(installation: Installation) -> None:
-    """The salts of requests that are forgotten, those of a crash in between included."""
+    """The salts of what is forgotten, those of a crash in between included."""
+    _drop_salts_of(installation, recording.TABLE, cases.requests.c.request_id)
+    _drop_salts_of(installation, renewed.TABLE, cases.opposition_removed.c.removal_id)
+
+
+def _drop_salts_of(installation: Installation, table: str, kept: sa.ColumnElement[str]) -> None:
     at = control.transitions.c
-    entered = sa.select(at.run_id).where(at.table_name == recording.TABLE).distinct()
-    # In this order: a request that is added now has its row before it has a salt.
+    entered = sa.select(at.run_id).where(at.table_name == table).distinct()
+    # In this order: what is added now has its row before it has a salt.
     with reading(installation.stores.control) as connection:
         there = set(connection.execute(entered).scalars())
     with reading(installation.stores.cases) as connection:
-        there -= set(connection.execute(sa.select(cases.requests.c.request_id)).scalars())
+        there -= set(connection.execute(sa.select(kept)).scalars())
     with writing(installation.stores.control) as connection:
-        for request_id in sorted(there):
-            gone = (at.run_id == request_id) & (at.table_name == recording.TABLE)
+        for number in sorted(there):
+            gone = (at.run_id == number) & (at.table_name == table)
             connection.execute(control.transitions.delete().where(gone))

@@ -78,6 +78,25 @@ def _kept_longer(connection: Connection, prints: Sequence[str], expires_on: date
     return set(connection.scalars(statement))
 
 
+def prints_of(
+    installation: Installation, who: Iterable[tuple[str, str]]
+) -> set[tuple[str, str]]:
+    """Fields and fingerprints under which an e-mail or phone may stand on the list.
+
+    In every version of normal forms that the list knows.
+    """
+    region = installation.settings.requests.region
+    forms = [(field, normal(field, value, region)) for field, value in who if field in FIELDS]
+    with reading(installation.stores.cases) as connection:
+        versions = list(connection.scalars(sa.select(opposition.c.version).distinct()))
+    return {
+        (field, fingerprint(installation.keyring, field, form, version))
+        for field, form in forms
+        if form is not None
+        for version in versions
+    }
+
+
 def is_listed(installation: Installation, field: str, value: str, as_of: date) -> bool:
     """Whether the owner of an e-mail or phone, written in whatever way, has objected."""
     return _Listed.on(installation, as_of).has(field, value)
