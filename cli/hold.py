@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 import typer
@@ -9,6 +10,10 @@ import typer
 from cli.door import door, utc_now
 from cli.options import By, Config, Json, KeyArgument, Reason, TableArgument
 from cli.output import say, show_table, write_json
+from cli.request_show import SHORT
+
+_ID = re.compile(r"\b[0-9a-f]{32}\b")
+"""A request's id, in the reason of the restriction that it asked for."""
 
 app = typer.Typer(
     no_args_is_help=True, help="Holds and restrictions: nothing of the person's changes or leaves."
@@ -70,12 +75,12 @@ def list_holds(
     else:
         rows = [
             (
-                item.hold_id,
+                item.hold_id[:SHORT],
                 item.kind,
                 f"{item.table} {' '.join(map(str, item.key))}",
                 f"{item.placed_at:%Y-%m-%d}",
                 item.placed_by,
-                item.reason,
+                _ID.sub(lambda found: found[0][:SHORT], item.reason),
                 f"released {item.released_at:%Y-%m-%d}" if item.released_at else "in force",
                 item.persons,
             )
@@ -89,7 +94,12 @@ def list_holds(
 def release(
     ctx: typer.Context,
     *,
-    hold_id: Annotated[str, typer.Argument(metavar="ID", help="As 'retention hold list' shows.")],
+    hold_id: Annotated[
+        str,
+        typer.Argument(
+            metavar="ID", help="Its id, or the beginning that 'retention hold list' shows."
+        ),
+    ],
     reason: Reason,
     by: By,
     config: Config = None,
@@ -104,6 +114,7 @@ def release(
     from retention.requests.doing import lifting
 
     with door(ctx, config).installation() as installation:
+        hold_id = holds.find_id(installation, hold_id)
         lifting.refuse_if_asked_for(installation, hold_id)
         holds.release(installation, hold_id, reason=reason, by=by, now=utc_now())
         taken_up = lifting.take_up(installation, utc_now())

@@ -29,6 +29,9 @@ from retention.stores import archive, cases
 from retention.stores.open import reading, writing
 from retention.stores.sql import BATCH, batches
 
+_SHORTEST = 6
+"""Of a beginning by which a hold is named, in characters."""
+
 HoldKind = Literal["legal_hold", "restriction"]
 Person = tuple[TableName, Key]
 
@@ -185,6 +188,20 @@ def place(
         )
         count = _store_persons(installation, connection, hold_id, persons, tokens)
     return Hold(hold_id, person[0], person[1], kind, reason, now, by, None, count)
+
+
+def find_id(installation: Installation, hold_id: str) -> str:
+    """The whole id of a hold in force, where its beginning (at least six characters) is unique.
+
+    Raises:
+        ConfigurationError: there is no such hold in force, or there are several.
+    """
+    found = [hold.hold_id for hold in holds(installation) if hold.hold_id.startswith(hold_id)]
+    if len(hold_id) < _SHORTEST or not found:
+        raise ConfigurationError(f"there is no hold '{hold_id}' in force")
+    if len(found) > 1:
+        raise ConfigurationError(f"several holds begin with '{hold_id}'; give more of the id")
+    return found[0]
 
 
 def release(

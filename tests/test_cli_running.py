@@ -260,10 +260,10 @@ def test_a_hold_keeps_a_person_until_it_is_released(demo: Demo) -> None:
     assert demo.run("run", "--as-of", DAY).code == 0
     assert demo.sql("crm", "SELECT count(*) FROM customers WHERE customer_id = 40") == [(1,)]
     listed = demo.run("hold", "list").out
-    assert placed["hold_id"] in listed
+    assert placed["hold_id"][:12] in listed
     assert "court case" in " ".join(listed.split())
     released = demo.run(
-        "hold", "release", placed["hold_id"], "--by", "Ada", "--reason", "case closed"
+        "hold", "release", placed["hold_id"][:12], "--by", "Ada", "--reason", "case closed"
     )
     assert released.code == 0
     assert demo.run("hold", "list").out == "no holds in force\n"
@@ -283,6 +283,22 @@ def test_a_hold_that_is_none_cannot_be_released(demo: Demo) -> None:
     answer = demo.run("hold", "release", "abc", "--by", "Ada", "--reason", "over")
     assert answer.code == 2
     assert one_line(answer) == "there is no hold 'abc' in force"
+
+
+def test_a_hold_is_named_by_a_beginning_that_no_other_has(demo: Demo) -> None:
+    arguments = ("crm.customers", "40", "--by", "Ada", "--reason", "court case")
+    first, second = "0123456" + "a" * 25, "0123456" + "b" * 25
+    for hold_id in (first, second):
+        demo.run("hold", "add", *arguments)
+        change = "UPDATE cases_holds SET hold_id = ? WHERE hold_id NOT LIKE '0123456%'"
+        demo.sql("stores/cases", change, hold_id)
+    over = ("--by", "Ada", "--reason", "over")
+    for wrong in ("0123456", "01234", "%", "", first + "0", first[:9] + "c"):
+        assert demo.run("hold", "release", wrong, *over).code == 2
+    assert len(demo.run("hold", "list", "--json").json) == 2
+    assert demo.run("hold", "release", first[:8], *over).code == 0
+    (left,) = demo.run("hold", "list", "--json").json
+    assert left["hold_id"] == second
 
 
 def test_a_review_case_is_listed_and_closed(demo: Demo) -> None:
