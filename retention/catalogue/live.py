@@ -19,6 +19,7 @@ from sqlalchemy.types import TypeEngine
 
 from retention.catalogue import live_postgresql, live_sqlite
 from retention.catalogue.live_keys import LiveForeignKey
+from retention.catalogue.live_rights import LiveRights
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,8 @@ class LiveDatabase:
     """The governed ones that exist."""
     foreign_keys: tuple[LiveForeignKey, ...]
     """All that point at a governed table, from wherever."""
+    rights: Mapping[str, LiveRights]
+    """What this account may do, by the table's name; of SQLite nothing is said."""
 
 
 def read_live(connection: Connection, schema: str | None, governed: frozenset[str]) -> LiveDatabase:
@@ -121,6 +124,7 @@ def read_live(connection: Connection, schema: str | None, governed: frozenset[st
             views=frozenset(inspector.get_view_names(schema=schema)),
             tables=tables,
             foreign_keys=extra.foreign_keys(connection, schema, primary_keys),
+            rights=extra.rights(connection, schema),
         )
 
 

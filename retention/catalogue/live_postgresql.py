@@ -9,6 +9,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.sql.elements import ColumnElement
 
 from retention.catalogue.live_keys import LiveForeignKey
+from retention.catalogue.live_rights import LiveRights
 
 
 def _catalogue(name: str, *columns: str) -> sa.TableClause:
@@ -58,6 +59,34 @@ def table_names(connection: Connection, schema: str | None) -> frozenset[str]:
         )
     )
     return frozenset(connection.scalars(statement))
+
+
+def rights(connection: Connection, schema: str | None) -> dict[str, LiveRights]:
+    """What this account may do with each table, by the table's name."""
+    may = sa.func.has_table_privilege
+    statement = (
+        sa.select(
+            _CLASS.c.relname,
+            may(_CLASS.c.oid, "SELECT"),
+            sa.func.has_any_column_privilege(_CLASS.c.oid, "UPDATE"),
+            may(_CLASS.c.oid, "DELETE"),
+            may(_CLASS.c.oid, "INSERT"),
+            sa.func.row_security_active(_CLASS.c.oid),
+        )
+        .join_from(_CLASS, _NAMESPACE, _NAMESPACE.c.oid == _CLASS.c.relnamespace)
+        .where(
+            _is_schema(_NAMESPACE.c.nspname, schema),
+            sa.cast(_CLASS.c.relkind, sa.Text).in_(["r", "p", "f", "m"]),
+        )
+    )
+    kinds = ("SELECT", "UPDATE", "DELETE", "INSERT")
+    return {
+        name: LiveRights(
+            frozenset(kind for kind, allowed in zip(kinds, granted, strict=True) if not allowed),
+            hides_rows,
+        )
+        for name, *granted, hides_rows in connection.execute(statement)
+    }
 
 
 def triggers(connection: Connection, schema: str | None) -> dict[str, list[str]]:

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from retention.catalogue.live_keys import LiveForeignKey
+from retention.catalogue.live_rights import LiveRights
 
 _COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 _NAME = r'(?:"(?:[^"]|"")+"|`[^`]+`|\[[^\]]+\]|\w+)'
@@ -32,6 +33,12 @@ def table_names(connection: Connection, schema: str | None) -> frozenset[str]:
     master = _master(schema)
     names = connection.scalars(sa.select(master.c.name).where(master.c.type == "table"))
     return frozenset(name for name in names if not name.startswith("sqlite_"))
+
+
+def rights(connection: Connection, schema: str | None) -> dict[str, LiveRights]:
+    """SQLite knows no accounts: nothing is lacking."""
+    del connection, schema
+    return {}
 
 
 def triggers(connection: Connection, schema: str | None) -> dict[str, list[str]]:
