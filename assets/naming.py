@@ -28,6 +28,7 @@ ACCUMULATORS = dg.AssetKey(["statistics", "accumulators"])
 LEDGER = dg.AssetKey(["ledger"])
 OPEN_REQUESTS = dg.AssetKey(["requests", "open"])
 CARRIED_OUT = dg.AssetKey(["requests", "carried_out"])
+RETURNED = dg.AssetKey(["requests", "returned"])
 RETIRED = dg.AssetKey(["requests", "retired"])
 
 KEYS_ARE_SOUND = "keys_are_unique_and_not_null"
@@ -39,6 +40,7 @@ CHAIN_HOLDS = "ledger_chain_holds"
 ANSWERED_IN_TIME = "answered_in_time"
 NONE_HAS_FAILED = "none_has_failed"
 RECIPIENTS_ARE_TOLD = "recipients_are_told"
+THE_ERASED_STAY_AWAY = "the_erased_stay_away"
 OPPOSITION_IS_RESPECTED = "opposition_is_respected"
 
 QUARANTINE = "quarantine"

@@ -33,7 +33,7 @@ _ABOUT = {
         "while a notice waits ('retention outbox list'), an error once the answer was due."
     ),
 }
-_COLUMNS = ("request", "days left", "due", "kind", "state", "waits for", "received")
+_COLUMNS = ("request", "days left", "waits for", "kind", "state", "due", "received")
 """The narrow page cuts off what stands last."""
 
 Event = dg.AssetMaterialization | dg.AssetCheckEvaluation
@@ -119,10 +119,10 @@ def _row(line: Line) -> dict[str, str | int]:
     cells: list[str | int] = [
         line.name,
         line.days_left,
-        _unbroken(line.due_on),
+        line.waits_for,
         str(request.kind),
         str(request.state),
-        line.waits_for,
+        _unbroken(line.due_on),
         _unbroken(request.received_on),
     ]
     return dict(zip(_COLUMNS, cells, strict=True))

@@ -1,7 +1,7 @@
 """``retention request``: data subjects' requests, from intake to answer.
 
 What people decide about one is in ``cli.request_decide``, what is done with the data in
-``cli.request_work``, how it is shown in ``cli.request_show``.
+``cli.request_process`` and ``cli.request_work``, how it is shown in ``cli.request_show``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from cli import request_decide, request_work
+from cli import request_decide, request_process, request_returned, request_work
 from cli import request_show as showing
 from cli.door import door, today, utc_now
 from cli.failure import warn
@@ -220,9 +220,11 @@ def list_requests(
     """
     from retention.requests.answering import outbox
     from retention.requests.book import casebook
+    from retention.requests.doing.broken_off import note_broken_off
 
     with door(ctx, config).installation() as installation:
         day = as_of or today(installation)
+        note_broken_off(installation, utc_now)
         unsent = Counter(item.request_id for item in outbox.listed(installation, unsent_only=True))
         found = [
             item
@@ -267,9 +269,11 @@ def show(
     """Show a request: its state and days left, the records, outcomes, history, and the letter."""
     from retention.requests.answering import outbox
     from retention.requests.book import casebook
+    from retention.requests.doing.broken_off import note_broken_off
 
     with door(ctx, config).installation() as installation:
         day = as_of or today(installation)
+        note_broken_off(installation, utc_now)
         found = casebook.get(installation, request_id)
         subjects = casebook.subjects(installation, found.request_id)
         outcomes = casebook.outcomes(installation, found.request_id)
@@ -307,10 +311,11 @@ for command in (
     request_decide.refuse,
     request_decide.extend,
     request_work.plan,
-    request_work.process,
+    request_process.process,
     request_work.answer,
     request_work.package,
     request_work.lift,
     request_decide.retry,
+    request_returned.returned,
 ):
     app.command()(command)

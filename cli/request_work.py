@@ -10,11 +10,10 @@ import typer
 
 from cli import request_show as showing
 from cli.door import door, today, utc_now
-from cli.failure import warn
 from cli.options import AsOf, By, Config, Json, Reason, RequestArgument
-from cli.output import progress, prose, say, write_json
+from cli.output import prose, say, write_json
 from cli.plan import approval
-from retention.errors import ConfigurationError, LeaseHeld, RetentionError, StoreError
+from retention.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from datetime import date
@@ -85,86 +84,8 @@ def _show_plan(made: RequestPlan, day: date, asked: dict[str, Any]) -> None:
         say(f"It needs approval:  retention approve {made.plan.digest} --by NAME --reason TEXT")
 
 
-def process(
-    ctx: typer.Context,
-    *,
-    request_id: Annotated[
-        str | None, typer.Argument(metavar="[ID]", help="A verified request; or --all of them.")
-    ] = None,
-    everything: Annotated[
-        bool, typer.Option("--all", help="Every verified request, the most urgent first.")
-    ] = False,
-    as_of: AsOf = None,
-    config: Config = None,
-    as_json: Json = False,
-) -> None:
-    """Carry out a verified request, by the executor of the daily run, to its answer.
-
-    'retention request plan' shows what it would do. Then the systems are searched by value:
-    what is found and not explained by the outcomes keeps the request open.
-
-    Where one of several fails the others go on; the exit code is the first failure's. A
-    failed request stays visible and is taken up by 'retention request retry'.
-    """
-    from retention.requests.book import casebook
-    from retention.requests.model import State
-
-    if (request_id is None) is not everything:
-        raise ConfigurationError("which request? give its ID, or --all")
-    with door(ctx, config).installation() as installation:
-        day = as_of or today(installation)
-        if request_id is not None:
-            todo = [casebook.get(installation, request_id)]
-        else:
-            todo = casebook.listed(installation, states={State.verified})
-        done, failures = _carried_out(installation, todo, day)
-        if as_json:
-            write_json([_document(installation, item, day) for item in done])
-        elif not todo:
-            say("no verified requests")
-        else:
-            for item in done:
-                showing.show_request(item, day, showing.remark(item, 0, 0))
-                lines = casebook.outcomes(installation, item.request_id)
-                showing.show_outcomes("Outcomes", lines)
-                say(f"The letter:  retention request answer {item.request_id[: showing.SHORT]}")
-    if failures:
-        raise typer.Exit(failures[0])
-
-
-def _carried_out(
-    installation: Installation, todo: list[Request], day: date
-) -> tuple[list[Request], list[int]]:
-    from retention.execution.run import new_run_id
-    from retention.requests.doing import carrying_out
-
-    done: list[Request] = []
-    failures: list[int] = []
-    with progress("requests", len(todo)) as advance:
-        for item in todo:
-            advance(item.request_id[: showing.SHORT])
-            try:
-                done.append(
-                    carrying_out.carry_out(
-                        installation,
-                        item.request_id,
-                        as_of=day,
-                        today=today(installation),
-                        clock=utc_now,
-                        run_id=new_run_id(),
-                    )
-                )
-            except (LeaseHeld, StoreError):
-                raise
-            except RetentionError as error:
-                text = str(error)
-                named = text.startswith("request ")
-                warn(text if named else f"request {item.request_id[: showing.SHORT]}: {text}")
-                failures.append(error.exit_code)
-    return done, failures
-
-
-def _document(installation: Installation, request: Request, day: date) -> dict[str, Any]:
+def document(installation: Installation, request: Request, day: date) -> dict[str, Any]:
+    """A request and its outcomes, for machines."""
     from retention.requests.book import casebook
 
     outcomes = casebook.outcomes(installation, request.request_id)
@@ -202,8 +123,8 @@ def answer(
         letters = showing.letters(installation, found, outcomes, day, lang)
         unsent = outbox.unsent(installation, found.request_id)
     if as_json:
-        document = showing.as_document(found, day)
-        write_json({**document, "letters": letters, "unsent_notices": unsent})
+        shown = showing.as_document(found, day)
+        write_json({**shown, "letters": letters, "unsent_notices": unsent})
         return
     showing.show_letters(letters)
     if unsent:
@@ -267,6 +188,14 @@ def lift(
     request_id: RequestArgument,
     reason: Reason,
     by: By,
+    keep_rows: Annotated[
+        bool,
+        typer.Option(
+            "--keep-rows",
+            help="An attempt broke off, and you have looked: the rows that are under the keys now "
+            "are the person's, changed since. They stay as they are; the sealed copies go.",
+        ),
+    ] = False,
     as_of: AsOf = None,
     config: Config = None,
     as_json: Json = False,
@@ -288,10 +217,11 @@ def lift(
             as_of=as_of or day,
             today=day,
             clock=utc_now,
+            keep_rows=keep_rows,
         )
         outcomes = casebook.outcomes(installation, lifted.request_id)
         if as_json:
-            write_json(_document(installation, lifted, day))
+            write_json(document(installation, lifted, day))
             return
         showing.show_request(lifted, day, "")
         showing.show_outcomes("Outcomes", outcomes)

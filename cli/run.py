@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import date
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from cli.door import Door, door, today
-from cli.failure import exit_unless, warn
+from cli.failure import exit_unless
 from cli.options import AsOf, Config, Json
 from cli.output import progress, say, write_json
 from cli.report import read_outcome, show_outcome
-
-if TYPE_CHECKING:
-    from types import FrameType
+from cli.stopping import stoppable
 
 NEXT = (
     "Where to look next",
@@ -83,7 +79,7 @@ def run(
 
 def _launch(at: Door, day: date, plan: str | None, tables: int) -> Any:
     launch = launcher()
-    with progress(f"run of {day}", STEPS * tables) as advance, _stoppable() as stop_asked:
+    with progress(f"run of {day}", STEPS * tables) as advance, stoppable() as stop_asked:
 
         def on_event(stage: str, table: str, rows: int) -> None:
             """No rows at the start of a step, then the rows of each chunk."""
@@ -97,22 +93,3 @@ def _launch(at: Door, day: date, plan: str | None, tables: int) -> Any:
             on_event=on_event,
             stop_asked=stop_asked,
         )
-
-
-@contextmanager
-def _stoppable() -> Iterator[Callable[[], bool]]:
-    """Ask the run to stop at the first signal; a second one interrupts it where it is."""
-    asked: list[int] = []
-
-    def ask(number: int, _frame: FrameType | None) -> None:
-        if asked:
-            raise KeyboardInterrupt
-        asked.append(number)
-        warn("stopping after this chunk (once more to interrupt it at once)")
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield lambda: bool(asked)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

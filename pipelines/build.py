@@ -21,16 +21,18 @@ from assets.requests_carried_out import carried_out_assets
 from assets.requests_open import look, open_requests_assets
 from assets.requests_opposition import opposition_checks
 from assets.requests_retired import retired_assets
+from assets.requests_returned import returned_assets
 from assets.source_checks import source_checks
 from assets.sources import source_assets
 from assets.statistics import statistics_assets
 from assets.statistics_published import published_assets
 from assets.statistics_quarantine import quarantine_assets
 from pipelines.jobs import (
+    attempts_in,
     daily_job,
     forecast_job,
-    request_config,
-    request_job,
+    requests_config,
+    requests_job,
     statistics_job,
 )
 from pipelines.resources import RETENTION, retention_resource
@@ -111,8 +113,8 @@ def build_defs(
     """
     blueprint = read_blueprint(config, environment)
     zone, releases = blueprint.policy.time_zone, blueprint.release_names
-    daily, forecast, request = daily_job(releases), forecast_job(), request_job()
-    jobs = [daily, forecast, request]
+    daily, forecast, requests = daily_job(releases), forecast_job(), requests_job()
+    jobs = [daily, forecast, requests]
     schedules = [daily_schedule(daily, zone), forecast_schedule(forecast, zone)]
     if releases:
         statistics = statistics_job(releases)
@@ -132,6 +134,7 @@ def build_defs(
             *forecast_assets(blueprint),
             *open_requests_assets(),
             *carried_out_assets(),
+            *returned_assets(),
             *retired_assets(),
         ],
         asset_checks=[
@@ -142,8 +145,8 @@ def build_defs(
         jobs=jobs,
         schedules=schedules,
         sensors=[
-            *failure_sensors([daily, request]),
-            *request_sensors(request, request_config),
+            *failure_sensors([daily, requests], attempts_in),
+            *request_sensors(requests, requests_config, attempts_in),
             deadline_sensor(look),
         ],
         resources={

@@ -1,6 +1,6 @@
-"""The jobs: one run a day, the forecast by itself, statistics by month, a run for each request."""
+"""The jobs: one run a day, the forecast by itself, statistics by month, a run for a batch of requests."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -12,7 +12,7 @@ from pipelines.resources import RETENTION
 DAILY = "daily_retention"
 FORECAST = "forecast_retention"
 STATISTICS = "monthly_statistics"
-REQUEST = "carry_out_request"
+REQUESTS = "carry_out_requests"
 AS_OF = "as_of"
 """The tag of a run that names its day."""
 
@@ -45,15 +45,16 @@ def forecast_job() -> Any:
     )
 
 
-def request_job() -> Any:
-    """One request, to its answer; as the daily run in one process, under the same lease."""
+def requests_job() -> Any:
+    """A batch of requests, to their answers; as the daily run in one process, under one lease."""
     return dg.define_asset_job(
-        REQUEST,
+        REQUESTS,
         selection=dg.AssetSelection.assets(naming.CARRIED_OUT),
         executor_def=dg.in_process_executor,
         description=(
-            "Carry out one verified request of a data subject: plan, execute, search again by "
-            "value, answer. Started by the sensor 'verified_requests'."
+            "Carry out verified requests of data subjects: plan and execute one after the other, "
+            "search once by value for all of them, answer. One that fails does not stop the "
+            "others. Started by the sensor 'verified_requests'."
         ),
     )
 
@@ -94,9 +95,21 @@ def run_config(as_of: date | None, plan_digest: str | None = None) -> dict[str, 
     return {"resources": {RETENTION: {"config": chosen}}} if chosen else {}
 
 
-def request_config(request_id: str, attempt: int | None = None) -> dict[str, Any]:
-    """The run configuration for one attempt at a request; opaque ids only."""
-    chosen: dict[str, Any] = {"request_id": request_id}
-    if attempt is not None:
-        chosen["attempt"] = attempt
-    return {"ops": {"__".join(naming.CARRIED_OUT.path): {"config": chosen}}}
+_CARRIED_OUT = "__".join(naming.CARRIED_OUT.path)
+
+
+def requests_config(attempts: Sequence[tuple[str, int | None]]) -> dict[str, Any]:
+    """The run configuration for attempts at requests, by opaque id; ``None``: the one due."""
+    chosen = [
+        {"request_id": number} | ({} if attempt is None else {"attempt": attempt})
+        for number, attempt in attempts
+    ]
+    return {"ops": {_CARRIED_OUT: {"config": {"requests": chosen}}}}
+
+
+def attempts_in(config: Mapping[str, Any]) -> list[tuple[str, int | None]]:
+    """The attempts that a run configuration names; none where it is another job's."""
+    found = config
+    for key in ("ops", _CARRIED_OUT, "config"):
+        found = found.get(key) or {}
+    return [(one["request_id"], one.get("attempt")) for one in found.get("requests") or []]

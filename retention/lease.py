@@ -140,6 +140,10 @@ class Lease:
         with store_errors("control"), self.engine.begin() as connection:
             connection.execute(update(table).where(self._ours()).values(holder=_FREE))
 
+    def shared(self) -> Lease:
+        """The same lease for one of several pieces of work, which must not give it back."""
+        return _Shared(self.engine, self.holder, self.epoch, self.seconds)
+
     def __enter__(self) -> Self:
         return self
 
@@ -155,6 +159,34 @@ class Lease:
         raise LeaseHeld(
             "this run has lost its lease and stops; " + _explanation(_read(self.engine))
         )
+
+
+@dataclass(frozen=True)
+class _Shared(Lease):
+    def release(self) -> None:
+        """Left to whoever acquired it."""
+
+
+def at_work(
+    engine: Engine,
+    holder: str,
+    *,
+    host: str,
+    now: datetime,
+    alive: Callable[[str, int], bool],
+) -> bool:
+    """Whether ``holder`` has the lease and, as far as ``host`` can tell, still works.
+
+    On this ``host`` the process decides, though its lease may have lapsed; of another host
+    only the lease is known.
+
+    Raises:
+        StoreError: the control store cannot be read.
+    """
+    found = _read(engine)
+    if found is None or found.holder != holder:
+        return False
+    return alive(found.host, found.pid) if found.host == host else found.expires_at > now
 
 
 def busy(

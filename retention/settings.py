@@ -134,6 +134,12 @@ class Requests(StrictModel):
     """The country of phone numbers written without one."""
     max_rows: int = Field(default=10_000, ge=1)
     """More rows than this for one person wait for a person's approval of that plan."""
+    redo_returned: bool = True
+    """Whether the daily run has an erasure carried out again on the very rows that a restored
+    backup has brought back. If not, it shows them."""
+    max_per_run: int = Field(default=200, ge=1)
+    """Requests that one run carries out at most, the most urgent first. They share one search by
+    value."""
 
 
 class Settings(StrictModel):

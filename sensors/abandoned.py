@@ -1,48 +1,65 @@
-"""Requests whose run ended without a word: that is written down with them, once.
+"""Requests whose run in Dagster ended without a word: that is written down with them, once.
 
-A run that is killed cannot say so. Its request would stand still, and nobody would see why;
-it is not started again by itself, since what killed the first run may kill the next.
+A run whose process was killed cannot say so. What it had in hand is never tried again by
+itself. What it had not come to waits for the next run, unless this one had come to nothing at
+all: then nobody knows what stopped it, and the next would fare no better.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from retention.errors import RetentionError
 from retention.installation import Installation
 from retention.requests.book import casebook
-from retention.requests.model import Request, RequestError, State
+from retention.requests.doing.broken_off import IN_HAND, note, stands_still
+from retention.requests.model import Request, RequestError
 
-REQUEST, ATTEMPT = "request", "attempt"
-"""The tags of a run that say which request it carries out, and which attempt at it."""
+Attempts = Sequence[tuple[str, int | None]]
+"""Ids of requests, and which attempt at each; ``None`` for whichever is due."""
 
-BEGUN = frozenset({State.verified, State.planned, State.executing})
-
-NOTE = "its run ended before its time; see the run in Dagster, then 'retention request retry'"
-
-
-def stands_still(request: Request, attempt: int) -> bool:
-    """Whether that attempt was to be carried out, has not come to an end, and nobody said why."""
-    return request.state in BEGUN and request.failure is None and request.attempt == attempt
+AttemptsIn = Callable[[Mapping[str, Any]], Attempts]
+"""From the configuration of a run to what it is for."""
 
 
-def note(
-    installation: Installation, tags: Mapping[str, str], clock: Callable[[], datetime]
+def note_run(
+    installation: Installation, run_id: str, attempts: Attempts, clock: Callable[[], datetime]
 ) -> str | None:
-    """Write down that the run with these tags left its request where it was. Repeatable.
+    """Mark what a run that has ended left unfinished. Repeatable.
 
-    Returns what was done, in one line; none where the run was no request's, or there was nothing
-    to do.
+    Returns what was done, in one line; none where the run was for no request, or there was
+    nothing to do.
     """
-    request_id, attempt = tags.get(REQUEST), tags.get(ATTEMPT, "")
-    if request_id is None or not attempt.isdigit():
-        return None
     try:
-        request = casebook.get(installation, request_id)
-        if not stands_still(request, int(attempt)):
-            return None
-        casebook.fail(installation, request.request_id, NOTE, clock())
-    except RequestError:
-        return None  # forgotten, or somebody sees to it at this very moment
+        found = _found(installation, attempts)
+        left = [(request, attempt) for request, attempt in found if stands_still(request, attempt)]
+        if had_begun(run_id, found):
+            left = [(request, attempt) for request, attempt in left if request.state in IN_HAND]
+        marked = [note(installation, request.request_id, n, clock) for request, n in left]
     except RetentionError as error:
-        return f"its request could not be marked: {error}"
-    return "its request is marked as failed"
+        return f"its requests could not be marked: {error}"
+    return f"{sum(marked)} request(s) are marked as failed" if any(marked) else None
+
+
+def never_began(installation: Installation, run_id: str, attempts: Attempts) -> bool:
+    """Whether a run that has ended came to none of its requests."""
+    return not had_begun(run_id, _found(installation, attempts))
+
+
+def had_begun(run_id: str, found: Sequence[tuple[Request, int]]) -> bool:
+    """Whether the run came to any of these attempts."""
+    return any(
+        request.run_id == run_id or (request.attempt == attempt and request.failure is not None)
+        for request, attempt in found
+    )
+
+
+def _found(installation: Installation, attempts: Attempts) -> list[tuple[Request, int]]:
+    found = []
+    for number, attempt in attempts:
+        try:
+            request = casebook.get(installation, number)
+        except RequestError:
+            continue  # forgotten
+        found.append((request, request.attempt if attempt is None else attempt))
+    return found

@@ -1,12 +1,14 @@
-"""New requests: files of the inbox are taken in, verified requests are carried out.
+"""New requests: files of the inbox are taken in, verified requests are carried out in batches.
 
 What has been taken in, and what was carried out, is known by the casebook and by Dagster's runs,
 not by a cursor: a daemon that dies between two statements loses nothing and does nothing twice.
 """
 
+import hashlib
 import json
 import socket
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 import dagster as dg
@@ -14,28 +16,41 @@ import dagster as dg
 from retention.installation import Installation
 from retention.lease import busy, process_alive
 from retention.requests.book import casebook
+from retention.requests.doing.broken_off import note_broken_off
 from retention.requests.doing.lifting import take_up
-from retention.requests.model import Request
+from retention.requests.model import Request, State
 from retention.requests.taking_in.inbox import Taken, take_in
 from retention.settings import Mode
-from sensors import abandoned
-from sensors.abandoned import ATTEMPT, BEGUN, REQUEST, stands_still
+from sensors.abandoned import Attempts, AttemptsIn, never_began, note_run
 from sensors.door import Door, opened
 
-RunConfig = Callable[[str, int], Mapping[str, Any]]
-"""From a request's id and attempt to the configuration of the run that carries it out."""
+RunConfig = Callable[[Attempts], Mapping[str, Any]]
+"""From attempts at requests to the configuration of the run that carries them out."""
+
+BATCH, COUNT = "batch", "requests"
+"""The tags of a run that name its batch, and say how many requests are in it."""
 
 _SECONDS = 15
 _FILES_A_TICK = 20
 """Dagster gives a tick a minute; a file takes as long as looking for its person."""
 
+_MARGIN = timedelta(days=1)
+"""Of the clocks of Dagster's storage and of whoever verified a request."""
+
+_DIGITS = 16
+
 _BROKEN = frozenset({dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED})
 _ENDED = _BROKEN | {dg.DagsterRunStatus.SUCCESS}
 
 
-def request_sensors(job: Any, run_config: RunConfig) -> list[dg.SensorDefinition]:
-    """``request_inbox`` and ``verified_requests``; the latter starts runs of ``job``."""
-    return [_request_inbox(), _verified_requests(job, run_config)]
+def request_sensors(
+    job: Any, run_config: RunConfig, attempts_in: AttemptsIn
+) -> list[dg.SensorDefinition]:
+    """``request_inbox`` and ``verified_requests``; the latter starts runs of ``job``.
+
+    ``attempts_in`` reads back what ``run_config`` has written.
+    """
+    return [_request_inbox(), _verified_requests(job, run_config, attempts_in)]
 
 
 # --- the inbox -------------------------------------------------------------------------
@@ -97,44 +112,49 @@ def _counted(cursor: str | None, taken: Sequence[Taken]) -> str:
 # --- verified requests -----------------------------------------------------------------
 
 
-def _verified_requests(job: Any, run_config: RunConfig) -> dg.SensorDefinition:
+def _verified_requests(
+    job: Any, run_config: RunConfig, attempts_in: AttemptsIn
+) -> dg.SensorDefinition:
     @dg.sensor(
         name="verified_requests",
         job=job,
         minimum_interval_seconds=_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=(
-            "Starts one run for every attempt at a verified request, and waits while another run "
-            "is at work. One that failed is started again after 'retention request retry' only. "
-            "Takes up what a hold had stopped. (Exécution des demandes.)"
+            "Starts one run for all verified requests that wait, the most urgent first, unless "
+            "another run is at work. One that failed is started again after 'retention request "
+            "retry' only. Takes up what a hold had stopped, or a date that is mended since. "
+            "(Exécution des demandes.)"
         ),
     )
     def verified_requests(
         context: dg.SensorEvaluationContext, retention: dg.ResourceParam[Door]
     ) -> dg.SensorResult:
         with opened(retention) as installation:
+            note_broken_off(installation, retention.now)
             if installation.settings.mode is Mode.observe:
                 return dg.SensorResult(skip_reason="'mode: observe' touches nothing")
             take_up(installation, retention.now())
-            waiting = _waiting(installation, context.instance, retention)
+            waiting = _waiting(installation, context.instance, job.name, attempts_in, retention)
             at_work = busy(
                 installation.stores.control,
                 host=socket.gethostname(),
                 now=retention.now(),
                 alive=process_alive,
             )
+            most = installation.settings.requests.max_per_run
         if not waiting:
             return dg.SensorResult(skip_reason="no verified request waits for a run")
         if at_work:
             return dg.SensorResult(skip_reason=f"{len(waiting)} request(s) wait: {at_work}")
+        attempts = [(request.request_id, request.attempt) for request in waiting[:most]]
         return dg.SensorResult(
             run_requests=[
                 dg.RunRequest(
-                    run_key=key,
-                    run_config=dict(run_config(request.request_id, request.attempt)),
-                    tags=_tags(request),
+                    run_key=_run_key(context.instance, attempts),
+                    run_config=dict(run_config(attempts)),
+                    tags={BATCH: batch_id(attempts), COUNT: str(len(attempts))},
                 )
-                for request, key in waiting
             ]
         )
 
@@ -142,39 +162,53 @@ def _verified_requests(job: Any, run_config: RunConfig) -> dg.SensorDefinition:
 
 
 def _waiting(
-    installation: Installation, instance: dg.DagsterInstance, door: Door
-) -> list[tuple[Request, str]]:
-    """The requests for which a run is to be started, with its run key.
+    installation: Installation,
+    instance: dg.DagsterInstance,
+    job: str,
+    attempts_in: AttemptsIn,
+    door: Door,
+) -> list[Request]:
+    """The requests for which a run is to be started, the most urgent first.
 
-    A run of the same attempt that is queued or at work is waited for. One that ended well and
-    left the request verified had stood back for another run: the next one gets a key of its
-    own. One that broke is noted with the request, should its own sensor have missed it.
+    A run of the same attempt that is queued or at work is waited for. One that ended and left
+    the request verified had stood back for another run, or was stopped before it came to it.
+    One that broke before it came to any is noted, should its own sensor have missed it.
     """
-    found = []
-    for request in casebook.listed(installation, states=BEGUN):
-        runs = instance.get_runs(filters=dg.RunsFilter(tags=_tags(request)))
-        if not stands_still(request, request.attempt) or not _all_ended(runs):
-            continue
-        # Asked again: a run may have ended since the request was read.
-        now = casebook.get(installation, request.request_id)
-        if not stands_still(now, request.attempt):
-            continue
-        if any(run.status in _BROKEN for run in runs):
-            abandoned.note(installation, _tags(request), door.now)
-        elif now.state == "verified":
-            found.append((request, run_key(request, len(runs))))
-    return found
+    found = _verified(installation)
+    if not found:
+        return []
+    claimed: set[tuple[str, int]] = set()
+    since = min(request.verified_at or door.now() for request in found) - _MARGIN
+    for run in instance.get_runs(filters=dg.RunsFilter(job_name=job, created_after=since)):
+        attempts = attempts_in(run.run_config)
+        mine = {
+            (request.request_id, request.attempt)
+            for request in found
+            for number, attempt in attempts
+            if request.request_id.startswith(number) and attempt in (None, request.attempt)
+        }
+        if mine and run.status not in _ENDED:
+            claimed |= mine
+        elif mine and run.status in _BROKEN and never_began(installation, run.run_id, attempts):
+            note_run(installation, run.run_id, attempts, door.now)
+    # Read again: a run may have ended since they were read first.
+    now = {(request.request_id, request.attempt) for request in _verified(installation)}
+    return [request for request in found if (request.request_id, request.attempt) in now - claimed]
 
 
-def _all_ended(runs: Sequence[dg.DagsterRun]) -> bool:
-    return all(run.status in _ENDED for run in runs)
+def _verified(installation: Installation) -> list[Request]:
+    verified = casebook.listed(installation, states={State.verified})
+    return [request for request in verified if request.failure is None]
 
 
-def _tags(request: Request) -> dict[str, str]:
-    return {REQUEST: request.request_id, ATTEMPT: str(request.attempt)}
+def batch_id(attempts: Attempts) -> str:
+    """What names a batch: the same for the same attempts, in whatever order."""
+    text = "\n".join(sorted(f"{number} {attempt}" for number, attempt in attempts))
+    return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]
 
 
-def run_key(request: Request, postponed: int = 0) -> str:
-    """What names the run of an attempt, of which so many stood back for another run."""
-    again = f"-{postponed + 1}" if postponed else ""
-    return f"request-{request.request_id}-{request.attempt}{again}"
+def _run_key(instance: dg.DagsterInstance, attempts: Attempts) -> str:
+    """What names the run of a batch; other than that of one that stood back for another run."""
+    batch = batch_id(attempts)
+    before = instance.get_runs_count(dg.RunsFilter(tags={BATCH: batch}))
+    return f"requests-{batch}" + (f"-{before + 1}" if before else "")

@@ -19,6 +19,7 @@ from psycopg import sql
 from sqlalchemy import URL, make_url
 
 from retention.stores.open import STORE_NAMES, Stores, migrate, open_store
+from tests.databases_support import copy_of, emptied, wait_for_no_disk
 
 settings.register_profile("quick", max_examples=40, deadline=None)
 settings.register_profile("sweep", max_examples=2_000, deadline=None)
@@ -31,6 +32,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "postgres_url" in getattr(item, "fixturenames", ()):
             item.add_marker("postgres")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_waits_for_the_disk() -> Iterator[None]:
+    wait_for_no_disk()
+    yield
+    wait_for_no_disk(wanted=False)
+
+
+@pytest.fixture
+def durable() -> Iterator[None]:
+    """SQLite waits for the disk, as it does in production."""
+    wait_for_no_disk(wanted=False)
+    yield
+    wait_for_no_disk()
 
 
 @pytest.fixture(scope="session")
@@ -56,6 +72,8 @@ def postgres_url(postgres_server: URL) -> Iterator[str]:
     """The SQLAlchemy URL of a fresh, empty database, dropped after the module's last test."""
     name = f"retention_test_{uuid.uuid4().hex[:16]}"
     _on_server(postgres_server, sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    quick = sql.SQL("ALTER DATABASE {} SET synchronous_commit = off")
+    _on_server(postgres_server, quick.format(sql.Identifier(name)))
     url = postgres_server.set(drivername="postgresql+psycopg", database=name)
     yield url.render_as_string(hide_password=False)
     _on_server(
@@ -68,17 +86,39 @@ def own_stores(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store
     """The orchestrator's five stores, migrated and empty: five SQLite files, then five schemas
     of tables in one PostgreSQL database."""
     if request.param == "sqlite":
-        urls = {name: f"sqlite:///{tmp_path / 'stores' / name}.db" for name in STORE_NAMES}
+        copy_of("stores", tmp_path / "stores", lambda folder: _made(_urls_in(folder)).dispose())
+        stores = _opened(_urls_in(tmp_path / "stores"))
     else:
-        url = request.getfixturevalue("postgres_url")
-        with psycopg.connect(str(url).replace("+psycopg", "", 1), autocommit=True) as connection:
-            connection.execute("DROP SCHEMA public CASCADE")
-            connection.execute("CREATE SCHEMA public")
-        urls = dict.fromkeys(STORE_NAMES, url)
-    stores = Stores(**{name: open_store(name, url) for name, url in urls.items()})
-    migrate(stores)
+        urls = dict.fromkeys(STORE_NAMES, request.getfixturevalue("postgres_url"))
+
+        def make() -> None:
+            with psycopg.connect(_plain(urls["control"]), autocommit=True) as connection:
+                connection.execute("DROP SCHEMA public CASCADE")
+                connection.execute("CREATE SCHEMA public")
+            _made(urls).dispose()
+
+        emptied(urls["control"], ["public"], make)
+        stores = _opened(urls)
     yield stores
     stores.dispose()
+
+
+def _urls_in(folder: Path) -> dict[str, str]:
+    return {name: f"sqlite:///{folder / name}.db" for name in STORE_NAMES}
+
+
+def _opened(urls: dict[str, str]) -> Stores:
+    return Stores(**{name: open_store(name, url) for name, url in urls.items()})
+
+
+def _made(urls: dict[str, str]) -> Stores:
+    stores = _opened(urls)
+    migrate(stores)
+    return stores
+
+
+def _plain(url: str) -> str:
+    return url.replace("+psycopg", "", 1)
 
 
 def _answers(server: URL) -> bool:

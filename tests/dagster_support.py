@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -14,9 +15,12 @@ from dagster import DagsterEventType, DagsterInstance
 
 from demo.write import write_demo
 from pipelines.launch import LaunchResult, run_daily
+from tests.databases_support import keep_engines_of_dagster
 
 AS_OF = date(2026, 11, 24)
 SYSTEMS = ("crm", "marketing", "web")
+
+keep_engines_of_dagster()
 
 
 class Demo:
@@ -72,6 +76,14 @@ class Demo:
             evaluation = event.asset_check_evaluation_data  # type: ignore[attr-defined]
             found[evaluation.asset_key.to_user_string(), evaluation.check_name] = evaluation
         return found
+
+
+def copied(demo: Demo, folder: Path) -> Demo:
+    """The same demonstration, as it stands, in another folder."""
+    shutil.copytree(demo.folder, folder)
+    copy = Demo.__new__(Demo)
+    copy.folder, copy.config, copy.home = folder, folder / "retention.yaml", folder / "dagster"
+    return copy
 
 
 def rows_of(folder: Path) -> dict[str, str]:

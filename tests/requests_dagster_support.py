@@ -16,7 +16,7 @@ import pytest
 
 from pipelines.build import build_defs
 from pipelines.in_process import prepare_home
-from pipelines.jobs import REQUEST, request_config
+from pipelines.jobs import REQUESTS, requests_config
 from pipelines.resources import RETENTION, RetentionResource
 from retention.catalogue.model import TableName
 from retention.holds import subject_token
@@ -24,8 +24,7 @@ from retention.installation import Installation, open_installation, opened
 from retention.requests.book import casebook
 from retention.requests.finding.identity import Match
 from retention.requests.model import Asked, Kind, Request
-from sensors.abandoned import ATTEMPT
-from sensors.abandoned import REQUEST as REQUEST_TAG
+from sensors.requests import BATCH, COUNT, batch_id
 from tests.dagster_support import Demo
 
 TODAY = datetime.now(UTC).date()
@@ -139,7 +138,7 @@ def started(demo: Demo, instance: dg.DagsterInstance, request: dg.RunRequest) ->
     """The run that a sensor asked for, in this process, as the daemon would start it."""
     return (
         build_defs(demo.config)
-        .resolve_job_def(REQUEST)
+        .resolve_job_def(REQUESTS)
         .execute_in_process(
             instance=instance,
             run_config=dict(request.run_config),
@@ -154,7 +153,7 @@ def left_in(
 ) -> dg.DagsterRun:
     """A run that a sensor asked for, as it is in ``status`` without having done anything."""
     return instance.create_run_for_job(
-        build_defs(demo.config).resolve_job_def(REQUEST),
+        build_defs(demo.config).resolve_job_def(REQUESTS),
         run_config=dict(request.run_config),
         tags={**request.tags, "dagster/run_key": str(request.run_key)},
         status=status,
@@ -192,13 +191,28 @@ def requests_of(demo: Demo) -> list[Request]:
         return casebook.listed(installation)
 
 
-def run_request(request: Request) -> dg.RunRequest:
+def run_request(*requests: Request) -> dg.RunRequest:
     """As the sensor makes it."""
+    attempts = [(request.request_id, request.attempt) for request in requests]
     return dg.RunRequest(
-        run_key=f"request-{request.request_id}-{request.attempt}",
-        run_config=request_config(request.request_id, request.attempt),
-        tags={REQUEST_TAG: request.request_id, ATTEMPT: str(request.attempt)},
+        run_key=f"requests-{batch_id(attempts)}",
+        run_config=requests_config(attempts),
+        tags={BATCH: batch_id(attempts), COUNT: str(len(attempts))},
     )
+
+
+def rows_of(metadata: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    return [dict(record.data) for record in metadata[name].records]
+
+
+def came_of(outcome: dg.ExecuteInProcessResult) -> list[str]:
+    """What the run says of each of its requests."""
+    return [str(row["what came of it"]) for row in rows_of(told(outcome), "requests")]
+
+
+def told(outcome: dg.ExecuteInProcessResult) -> dict[str, Any]:
+    (event,) = outcome.get_asset_materialization_events()
+    return {name: value.value for name, value in event.materialization.metadata.items()}
 
 
 def bytes_below(folder: Path) -> bytes:

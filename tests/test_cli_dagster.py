@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cli.run import launcher
 from demo.write import write_demo
-from tests.cli_support import AS_OF, DAY, Demo, process
+from tests.cli_support import AS_OF, DAY, Demo, call, process
 
 
 def test_the_day_is_run_by_dagster_and_a_second_run_changes_nothing(tmp_path: Path) -> None:
@@ -21,7 +21,7 @@ def test_the_day_is_run_by_dagster_and_a_second_run_changes_nothing(tmp_path: Pa
     assert "retention ledger verify" in answer.out
     after = demo.rows()
     assert sum(after.values()) < sum(before.values())
-    again = process(*arguments, "--json")
+    again = call(*arguments, "--json")
     assert again.code == 0, again.err
     assert json.loads(again.out)["outcome"]["status"] == "done"
     assert demo.rows() == after

@@ -27,7 +27,10 @@ def test_whoever_is_on_the_list_is_not_to_be_contacted_until_they_consent_anew(l
     assert listed.run("opposition", "check", "--email", " paul.objects@EXAMPLE.org").code == 1
     assert listed.run("opposition", "check", "--phone", "06 12 34 56 78").code == 0
     both = ("--email", EMAIL, "--phone", "06 12 34 56 78")
-    assert listed.run("opposition", "check", *both, "--json").json == {"email": True, "phone": False}
+    assert listed.run("opposition", "check", *both, "--json").json == {
+        "email": True,
+        "phone": False,
+    }
 
     gone = listed.run("opposition", "remove", *both, *WHY)
     assert (gone.code, gone.out) == (0, "1 entry(s) taken off the opposition list\n")

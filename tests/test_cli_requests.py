@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import sqlite3
 import stat
+import subprocess
+import sys
+import time
 import zipfile
+from contextlib import closing
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from retention.errors import LeaseHeld
+from cli.door import utc_now
+from retention.execution.run import acquire_lease
+from retention.installation import opened
 from retention.requests.doing import carrying_out
 from retention.requests.model import RequestError
 from tests.cli_support import Answer, Demo, call, demo, one_line, pristine, process
@@ -287,24 +295,62 @@ def test_where_one_request_fails_the_others_go_on(
     demo: Demo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = verified(demo, "access"), verified(demo, "portability")
-    true_step = carrying_out.carry_out
+    true_step = carrying_out.copy
 
-    def sometimes(installation: Any, request_id: str, **more: Any) -> Any:
-        if request_id == first:
+    def sometimes(batch: Any, request: Any) -> Any:
+        if request.request_id == first:
             raise RequestError("not today")
-        return true_step(installation, request_id, **more)
+        return true_step(batch, request)
 
-    monkeypatch.setattr(carrying_out, "carry_out", sometimes)
+    monkeypatch.setattr(carrying_out, "copy", sometimes)
     answer = demo.run("request", "process", "--all", "--json")
     assert answer.code == 8
     assert one_line(answer) == f"request {first[:12]}: not today"
     assert [item["request_id"] for item in answer.json] == [second]
+    # It is tried again when a person says so, and not before.
+    assert done(demo, "process", "--all").out == "no verified requests\n"
+    done(demo, "retry", first, *WHY)
+    monkeypatch.setattr(carrying_out, "copy", true_step)
+    assert "answered" in done(demo, "process", "--all").out
 
-    def busy(*_: Any, **__: Any) -> Any:
-        raise LeaseHeld("another run is at work")
 
-    monkeypatch.setattr(carrying_out, "carry_out", busy)
-    assert demo.run("request", "process", "--all").code == 6
+def test_while_another_run_is_at_work_all_wait(demo: Demo) -> None:
+    numbers = [verified(demo, "access"), verified(demo, "portability")]
+    with opened(demo.config, {}) as installation, acquire_lease(installation, "another", utc_now):
+        answer = demo.run("request", "process", "--all", "--json")
+    assert answer.code == 6
+    assert one_line(answer).startswith("2 request(s) stay as they were: another run is at work")
+    listed = done(demo, "list", "--json").json
+    assert {(item["state"], item["failure"]) for item in listed} == {("verified", None)}
+    assert {item["request_id"] for item in listed} == set(numbers)
+
+
+def test_a_process_that_is_killed_leaves_a_request_that_says_so(demo: Demo) -> None:
+    number, waits = verified(demo, "erasure"), verified(demo, "portability")
+    environment = os.environ | {"RETENTION_CONFIG": str(demo.config)}
+    killed = subprocess.Popen(
+        [sys.executable, "-m", "cli.main", "request", "process", "--all"], env=environment,
+        cwd=Path(__file__).parent.parent, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    until = time.monotonic() + 120
+    with closing(sqlite3.connect(demo.folder / "crm.sqlite")) as source:
+        source.execute("BEGIN IMMEDIATE")  # it can plan, and change nothing
+        while True:
+            item = next(i for i in done(demo, "list", "--json").json if i["request_id"] == number)
+            assert item["failure"] is None, "its process lives"
+            if item["state"] == "executing":
+                break
+            assert killed.poll() is None and time.monotonic() < until
+        killed.kill()
+        killed.wait()
+    (item,) = (i for i in done(demo, "list", "--json").json if i["request_id"] == number)
+    assert item["failure"].startswith("its run ended before its time")
+    assert "failed: its run ended" in " ".join(done(demo, "show", number).out.split())
+    assert done(demo, "show", waits, "--json").json["failure"] is None
+    done(demo, "retry", number, *WHY)
+    assert [item["state"] for item in done(demo, "process", "--all", "--json").json] == [
+        "answered", "answered",
+    ]  # fmt: skip
 
 
 def test_a_failed_request_is_taken_up_again(demo: Demo) -> None:

@@ -80,6 +80,7 @@ def test_an_event_that_ends_a_purpose_cannot_come_through_a_link(case):
     customers["purposes"]["prospecting"] = "always"
     customers["events"]["consent"] = {"column": "bought_on"}
     customers["events"]["withdrawn"] = {"column": "bought_on"}
+    customers["on_objection"] = {"status": "objected"}
     assert case.warnings() == []
     customers["events"]["withdrawn"] = {"link": "web", "column": "seen"}
     [problem] = case.problems()
@@ -161,3 +162,13 @@ def test_an_active_phase_that_nothing_can_start_is_worth_a_warning(case):
     users["events"]["issued"] = {"column": "seen"}
     [warning] = case.warnings()
     assert warning.startswith("web.users: purpose 'accounting': no event that starts its active")
+
+
+def test_a_mixed_table_has_to_be_able_to_say_that_its_owner_objected(case):
+    table = case.table("crm.customers")
+    table["purposes"]["prospecting"] = "always"
+    table["events"] |= {"collected": {"column": "bought_on"}, "withdrawn": {"column": "bought_on"}}
+    (warning,) = [str(found) for found in case.warnings() if "objection" in str(found)]
+    assert warning.startswith("crm.customers: held for purpose 'prospecting' beside others")
+    table["on_objection"] = {"status": "objected"}
+    assert not [found for found in case.warnings() if "objection" in str(found)]

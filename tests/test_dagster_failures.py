@@ -22,7 +22,7 @@ from retention.execution.closing import close_broken
 from retention.execution.reporting import find_run
 from retention.execution.run import acquire_lease, begin, do_stage
 from retention.installation import Installation, open_installation, opened
-from tests.dagster_support import AS_OF, Demo
+from tests.dagster_support import AS_OF, Demo, copied
 
 ROOT = Path(__file__).parent.parent
 STATUS = "SELECT status FROM control_runs ORDER BY started_at DESC LIMIT 1"
@@ -159,6 +159,20 @@ print(result.exit_code, *result.failures)
 """
 
 
+@pytest.fixture(scope="module")
+def killed_once(tmp_path_factory: pytest.TempPathFactory) -> Demo:
+    made = Demo(tmp_path_factory.mktemp("killed") / "demo", people=60)
+    add_setting(made, "chunk_rows: 5\n")
+    assert killed_by(made, "SIGKILL").returncode == -signal.SIGKILL
+    return made
+
+
+@pytest.fixture
+def killed(killed_once: Demo, tmp_path: Path) -> Demo:
+    """A demonstration of its own, whose run was killed between two chunks."""
+    return copied(killed_once, tmp_path / "demo")
+
+
 def killed_by(demo: Demo, name: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-c", KILLED_WHILE.replace("{signal}", name), str(demo.config)],
@@ -170,15 +184,13 @@ def killed_by(demo: Demo, name: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_run_that_was_killed_is_repaired_by_the_next_at_once(demo: Demo) -> None:
-    add_setting(demo, "chunk_rows: 5\n")
-    assert killed_by(demo, "SIGKILL").returncode == -signal.SIGKILL
-    killed = demo.one(CONTROL, HOLDER)
-    assert killed != ""
+def test_a_run_that_was_killed_is_repaired_by_the_next_at_once(killed: Demo) -> None:
+    demo, number = killed, killed.one(CONTROL, HOLDER)
+    assert number != ""
     result = demo.run()
     assert result.success, result.failures
     assert (
-        demo.one(CONTROL, f"SELECT status FROM control_runs WHERE run_id = '{killed}'") == "failed"
+        demo.one(CONTROL, f"SELECT status FROM control_runs WHERE run_id = '{number}'") == "failed"
     )
     checks = demo.checks(result.run_id)
     assert all(found.passed for (_, name), found in checks.items()
@@ -203,14 +215,13 @@ def test_a_run_asked_to_stop_stops_between_two_chunks_and_goes_on_later(demo: De
     ("name", "ended"), [("close_failed_runs", "failed"), ("close_terminated_runs", "stopped")]
 )
 def test_a_sensor_gives_back_the_lease_of_a_run_that_was_killed(
-    demo: Demo, name: str, ended: str
+    killed: Demo, name: str, ended: str
 ) -> None:
-    assert killed_by(demo, "SIGKILL").returncode == -signal.SIGKILL
-    killed = str(demo.one(CONTROL, HOLDER))
-    assert killed
+    demo, number = killed, str(killed.one(CONTROL, HOLDER))
+    assert number
     sensor = build_defs(demo.config).resolve_sensor_def(name)
     with demo.instance() as instance:
-        run = instance.get_run_by_id(killed)
+        run = instance.get_run_by_id(number)
         assert run is not None
         if ended == "failed":
             event = instance.report_run_failed(run)
@@ -226,7 +237,7 @@ def test_a_sensor_gives_back_the_lease_of_a_run_that_was_killed(
             sensor(context.for_run_failure() if ended == "failed" else context)
     assert demo.one(CONTROL, HOLDER) == ""
     with opened(demo.config, {}) as installation:
-        found = find_run(installation.stores.control, killed)
+        found = find_run(installation.stores.control, number)
         assert found is not None
         # a chunk was intended: its ledger waits for the next run, which asks the source first
         unfinished = demo.one(CONTROL, "SELECT count(*) FROM control_chunks WHERE state IN"

@@ -85,7 +85,7 @@ def test_the_code_location_loads_with_its_jobs_and_groups(address: str) -> None:
     (node,) = ask(address, QUERY)["repositoriesOrError"]["nodes"]
     assert node["location"]["name"] == "retention"
     assert {
-        "carry_out_request",
+        "carry_out_requests",
         "daily_retention",
         "forecast_retention",
         "monthly_statistics",

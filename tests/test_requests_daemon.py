@@ -26,6 +26,7 @@ from tests.requests_dagster_support import (
     make,
     requests_of,
     rows_left,
+    run_request,
     secrets_in,
 )
 
@@ -150,8 +151,8 @@ def test_a_dropped_file_is_answered_by_one_run_though_the_daemon_is_killed_on_th
     assert (request.failure, request.attempt, rows_left(demo)) == (None, 1, 0)
     (run,) = runs(demo)
     assert run.status is dg.DagsterRunStatus.SUCCESS
-    assert (run.run_id, run.tags["request"]) == (request.run_id, request.request_id)
-    assert run.tags["dagster/run_key"] == f"request-{request.request_id}-1"
+    assert (run.run_id, run.tags["requests"]) == (request.run_id, "1")
+    assert run.tags["dagster/run_key"] == run_request(request).run_key
     kept = bytes_below(demo.home)
     assert request.request_id.encode() in kept
     assert secrets_in(kept) == []

@@ -15,7 +15,7 @@ from dagster._utils.error import serializable_error_info_from_exc_info
 import sensors.requests
 from assets import naming
 from pipelines.build import build_defs
-from pipelines.jobs import DAILY, REQUEST, request_config
+from pipelines.jobs import DAILY, REQUESTS, requests_config
 from pipelines.resources import RETENTION
 from retention import holds
 from retention.catalogue.model import TableName
@@ -31,6 +31,7 @@ from tests.requests_dagster_support import (
     MAIL,
     added,
     bytes_below,
+    came_of,
     copied,
     demo,
     door,
@@ -43,10 +44,12 @@ from tests.requests_dagster_support import (
     now,
     requests_of,
     rows_left,
+    rows_of,
     run_request,
     secrets_in,
     started,
     tick,
+    told,
 )
 
 STATUS = dg.DagsterRunStatus
@@ -59,11 +62,6 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Demo:
 
 def busy(installation: Installation) -> Lease:
     return acquire_lease(installation, "somebody", now)
-
-
-def told(outcome: dg.ExecuteInProcessResult) -> dict[str, object]:
-    (event,) = outcome.get_asset_materialization_events()
-    return {name: value.value for name, value in event.materialization.metadata.items()}
 
 
 # --- the inbox ---------------------------------------------------------------------------
@@ -165,10 +163,9 @@ def test_a_verified_request_gets_one_run_and_is_answered(
     tick(demo, instance, "request_inbox")
     (request,) = requests_of(demo)
     (asked,) = tick(demo, instance, "verified_requests").run_requests
-    assert asked.run_key == f"request-{request.request_id}-1"
-    assert asked.tags["request"] == request.request_id
-    assert asked.tags["attempt"] == "1"
-    assert asked.run_config == request_config(request.request_id, 1)
+    assert asked.run_key == run_request(request).run_key
+    assert asked.tags["requests"] == "1"
+    assert asked.run_config == requests_config([(request.request_id, 1)])
     assert rows_left(demo) == 2
     outcome = started(demo, instance, asked)
     assert outcome.success
@@ -176,9 +173,10 @@ def test_a_verified_request_gets_one_run_and_is_answered(
     assert (request.state, request.failure, rows_left(demo)) == (State.answered, None, 0)
     assert request.run_id == outcome.run_id
     found = told(outcome)
-    assert found["what_came_of_it"] == "answered"
-    assert found["request"] == request.request_id
-    lines = [record.data for record in found["outcomes"].records]  # type: ignore[attr-defined]
+    (row,) = rows_of(found, "requests")
+    assert (row["request"], row["what came of it"]) == (request.request_id[:12], "answered")
+    assert (found["answered"], found["failed"]) == (1, 0)
+    lines = rows_of(found, "outcomes")
     assert {("crm.customers", "deleted"), ("marketing.prospects", "deleted")} <= {
         (line["table"], line["outcome"]) for line in lines
     }
@@ -222,7 +220,8 @@ def test_a_run_that_died_without_a_word_is_seen_and_never_tried_again_by_itself(
     assert len(failed) == 1
     casebook.retry(installation, request.request_id, by="dpo", reason="mended", now=now())
     (asked,) = tick(demo, instance, "verified_requests").run_requests
-    assert asked.run_key == f"request-{request.request_id}-2"
+    assert asked.run_key == run_request(casebook.get(installation, request.request_id)).run_key
+    assert asked.run_config == requests_config([(request.request_id, 2)])
 
 
 def test_a_request_waits_while_a_run_is_at_work_and_goes_on_after_it(
@@ -246,12 +245,12 @@ def test_a_run_that_finds_another_at_work_stands_back_and_is_started_again(
         lease = busy(installation)
         outcome = started(demo, instance, asked)
         assert outcome.success
-        assert str(told(outcome)["what_came_of_it"]).startswith("postponed")
+        assert came_of(outcome)[0].startswith("postponed: another run was at work")
         found = casebook.get(installation, request.request_id)
         assert (found.state, found.failure, found.attempt) == (State.verified, None, 1)
         lease.release()
         (asked,) = tick(demo, instance, "verified_requests").run_requests
-        assert asked.run_key == f"request-{request.request_id}-1-{number}"
+        assert asked.run_key == f"{run_request(request).run_key}-{number}"
     assert started(demo, instance, asked).success
     assert casebook.get(installation, request.request_id).state is State.answered
     assert tick(demo, instance, "verified_requests").run_requests == []
@@ -275,6 +274,7 @@ def test_a_failed_run_stays_visible_and_is_retried_by_a_person_only(
     assert casebook.get(installation, request.request_id).failure == failure
     assert rows_left(demo) == 2
     assert again.success is (found.state is not State.verified)
+    assert ("has failed before" in came_of(again)[0]) is (found.state is State.verified)
     casebook.retry(installation, request.request_id, by="dpo", reason="it is back", now=now())
     (asked,) = tick(demo, instance, "verified_requests").run_requests
     assert started(demo, instance, asked).success
@@ -318,7 +318,7 @@ def test_a_run_that_comes_too_late_does_nothing(
     casebook.refuse(installation, request.request_id, by="dpo", reason="withdrawn", now=now())
     outcome = started(demo, instance, asked)
     assert outcome.success
-    assert told(outcome)["what_came_of_it"] == "nothing to do: it is refused, attempt 1"
+    assert came_of(outcome) == ["nothing to do: it is refused, attempt 1"]
     assert rows_left(demo) == 2
 
 
@@ -346,7 +346,8 @@ def test_what_a_hold_had_stopped_is_taken_up_when_it_ends(
     assert tick(demo, instance, "verified_requests").run_requests == []
     holds.release(installation, hold.hold_id, reason="settled", by="dpo", now=now())
     (asked,) = tick(demo, instance, "verified_requests").run_requests
-    assert asked.run_key == f"request-{request.request_id}-2"
+    assert asked.run_key == run_request(casebook.get(installation, request.request_id)).run_key
+    assert asked.run_config == requests_config([(request.request_id, 2)])
     assert started(demo, instance, asked).success
     assert rows_left(demo) == 0
     lines = casebook.outcomes(installation, request.request_id)
@@ -367,7 +368,7 @@ def test_an_outcome_that_holds_nothing_is_not_taken_up(
 
 def test_the_job_is_one_asset_in_one_process_and_apart_from_the_daily_run(demo: Demo) -> None:
     defs = build_defs(demo.config)
-    job = defs.resolve_job_def(REQUEST)
+    job = defs.resolve_job_def(REQUESTS)
     assert set(job.asset_layer.selected_asset_keys) == {naming.CARRIED_OUT}
     assert job.executor_def is dg.in_process_executor
     daily = set(defs.resolve_job_def(DAILY).asset_layer.selected_asset_keys)

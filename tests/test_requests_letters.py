@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
+import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -31,12 +33,16 @@ LANGS: tuple[Lang, ...] = ("en", "fr")
 ERASED = (
     OutcomeLine("crm.customers", "prospecting", Outcome.deleted, 1),
     OutcomeLine("crm.customers", "contract", Outcome.kept, 1, because="contract_in_force"),
-    OutcomeLine("crm.orders", "contract", Outcome.kept, 3, because="other_purpose"),
+    OutcomeLine("crm.contracts", "", Outcome.kept, 1, because="contract_in_force"),
     OutcomeLine("crm.invoices", "accounting", Outcome.archived, 2, date(2035, 1, 1), "statute"),
+    OutcomeLine("crm.lines", "", Outcome.archived, 5, date(2035, 1, 1), "statute"),
+    OutcomeLine("crm.notes", "", Outcome.deleted, 1),
     OutcomeLine("crm.notes", "", Outcome.held, 4, because="legal_hold"),
+    OutcomeLine("crm.orders", "", Outcome.deleted, 2),
+    OutcomeLine("crm.orders", "", Outcome.kept, 3, because="contract_in_force"),
     OutcomeLine("crm.replies", "", Outcome.held, 1, because="restriction"),
-    OutcomeLine("crm.contracts", "contract", Outcome.review, 1, because="undecidable"),
-    OutcomeLine("web.accounts", "contract", Outcome.stopped, 1, because="out_of_reach"),
+    OutcomeLine("web.accounts", "contract", Outcome.review, 1, because="undecidable"),
+    OutcomeLine("web.connections", "contract", Outcome.stopped, 1, because="out_of_reach"),
     OutcomeLine("web.connections", "connection_security", Outcome.deleted, 0),
 )
 ANSWERS: dict[str, tuple[Kind, Sequence[OutcomeLine]]] = {
@@ -67,6 +73,7 @@ ANSWERS: dict[str, tuple[Kind, Sequence[OutcomeLine]]] = {
         Kind.restriction,
         [
             OutcomeLine("crm.customers", "", Outcome.restricted, 1),
+            OutcomeLine("crm.orders", "", Outcome.restricted, 3),
             OutcomeLine("web.accounts", "", Outcome.restricted, 1),
         ],
     ),
@@ -105,7 +112,7 @@ def test_every_outcome_of_every_kind_has_words_of_its_own(installation, kind, la
     for outcome in set(Outcome) - {Outcome.nothing}:
         text = written(installation, kind, [OutcomeLine("crm.notes", "", outcome, 7)], lang)
         (listed,) = [part for part in text.split("\n\n") if "\n- " in part]
-        assert " 7 " in listed
+        assert re.search(r"\b7\b", listed)
         found.add(listed)
     assert len(found) == len(Outcome) - 1
 
@@ -163,6 +170,55 @@ def test_the_last_day_of_the_archive_is_the_day_given(installation):
     line = OutcomeLine("crm.invoices", "accounting", Outcome.archived, 1, day, "statute")
     assert "until 29 February 2028 inclusive" in written(installation, Kind.erasure, [line])
     assert "jusqu'au 29 février 2028 inclus" in written(installation, Kind.erasure, [line], "fr")
+
+
+def test_what_goes_along_is_named_once_with_what_it_belongs_to(installation):
+    lines = [
+        OutcomeLine("crm.customers", "contract", Outcome.deleted, 1),
+        OutcomeLine("crm.notes", "", Outcome.deleted, 2),
+        OutcomeLine("crm.orders", "", Outcome.deleted, 3),
+        OutcomeLine("crm.orders", "", Outcome.kept, 1, because="contract_in_force"),
+        OutcomeLine("crm.replies", "", Outcome.deleted, 1),
+    ]
+    text = written(installation, Kind.erasure, lines)
+    gone = "Notes (2 records), Orders (3 records), Replies to notes (1 record)"
+    assert f"- Along with “Customers”: {gone}\n" in text
+    kept = "- Along with “Customers”: Orders (1 record), because a contract with you is in force\n"
+    assert kept in text
+
+
+def test_what_goes_along_on_another_day_or_for_another_reason_has_a_line_of_its_own(installation):
+    lines = [
+        OutcomeLine("crm.orders", "", Outcome.archived, 3, date(2030, 1, 1), "statute"),
+        OutcomeLine("crm.notes", "", Outcome.archived, 1, date(2030, 1, 1), "statute"),
+        OutcomeLine("crm.orders", "", Outcome.archived, 2, date(2031, 1, 1), "statute"),
+        OutcomeLine("crm.lines", "", Outcome.archived, 4, date(2030, 1, 1), "statute"),
+    ]
+    text = written(installation, Kind.erasure, lines)
+    for said in (
+        "Along with “Customers”: Orders (3 records), Notes (1 record), until 1 January 2030 inclusive",
+        "Along with “Customers”: Orders (2 records), until 1 January 2031 inclusive",
+        "Along with “Invoices”: Invoice lines (4 records), until 1 January 2030 inclusive",
+    ):
+        assert said in text
+
+
+def test_a_row_that_was_corrected_or_copied_is_told_by_itself(installation):
+    for kind, outcome in ((Kind.rectification, Outcome.corrected), (Kind.access, Outcome.copied)):
+        text = written(installation, kind, [OutcomeLine("crm.notes", "", outcome, 2)])
+        assert "- Notes: 2 records\n" in text
+
+
+def test_recipients_of_what_went_along_are_named(installation):
+    lines = [OutcomeLine("web.logins", "", Outcome.deleted, 2)]
+    assert "A host" not in written(installation, Kind.erasure, lines)
+    recipients = installation.catalogue.recipients
+    host = recipients["host"].model_copy(update={"tables": ("web.accounts", "web.logins")})
+    catalogue = installation.catalogue.model_copy(
+        update={"recipients": {**recipients, "host": host}}
+    )
+    changed = dataclasses.replace(installation, catalogue=catalogue)
+    assert "A host" in written(changed, Kind.erasure, lines)
 
 
 def test_a_person_without_any_data_that_the_right_reaches_is_told_so(installation):

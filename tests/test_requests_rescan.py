@@ -95,7 +95,7 @@ def unexplained(traces: list[Trace]) -> set[tuple[str, str]]:
     return {(trace.place, trace.what) for trace in traces if not trace.explained}
 
 
-def make_table(small: Small, name: str, *columns: sa.Column[Any], **values: Any) -> None:
+def make_table(small: Small, name: str, /, *columns: sa.Column[Any], **values: Any) -> None:
     table = sa.Table(name, sa.MetaData(), *columns)
     with small.source("crm") as connection:
         table.create(connection)
@@ -300,6 +300,31 @@ def test_more_rows_than_the_outcome_says_are_not_explained(place, opened):
     assert ("crm.invoices.customer_id", "key") not in unexplained(look(opened, sought, kept))
     kept = OutcomeLine("crm.invoices", "accounting", Outcome.kept, 2, None, "statute")
     assert ("crm.invoices.customer_id", "key") in unexplained(look(opened, sought, kept))
+
+
+ORDERS = ("crm.orders.customer_id", "key")
+
+
+def test_a_dependant_that_the_outcome_says_is_gone_is_not_explained_by_its_owner(opened):
+    """The person has two records: one stays with its orders, the other went with its own."""
+    sought = gathered(opened)
+    kept = OutcomeLine("crm.customers", "contract", Outcome.kept, 1, None, "contract_in_force")
+    assert ORDERS not in unexplained(look(opened, sought, kept))
+    gone = OutcomeLine("crm.orders", "", Outcome.deleted, 1)
+    assert ORDERS in unexplained(look(opened, sought, kept, gone))
+    stays = OutcomeLine("crm.orders", "", Outcome.kept, 1, None, "contract_in_force")
+    assert ORDERS not in unexplained(look(opened, sought, kept, stays, gone))
+
+
+@BOTH
+def test_more_dependants_than_stay_are_not_explained_where_others_went(place, opened):
+    sought = gathered(opened)
+    stays = OutcomeLine("crm.orders", "", Outcome.kept, 1, None, "contract_in_force")
+    gone = OutcomeLine("crm.orders", "", Outcome.deleted, 1)
+    place.insert("crm.orders", lives.order(60, PERSON, date(2026, 1, 1)))
+    assert ORDERS in unexplained(look(opened, sought, stays, gone))
+    # who stays a customer may go on ordering
+    assert ORDERS not in unexplained(look(opened, sought, stays))
 
 
 @pytest.mark.parametrize("outcome", [Outcome.deleted, Outcome.archived, Outcome.nothing])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import date
 
 from hypothesis import given
@@ -56,16 +57,20 @@ def test_other_tables_and_purposes_are_accounts_of_their_own() -> None:
 ROWS = st.dictionaries(st.integers(0, 8), st.sampled_from([DELETED, ARCHIVED, HELD]))
 
 
-@given(ROWS, st.sets(st.integers(0, 8)), ROWS)
+@given(ROWS, st.sets(st.integers(0, 8)), ROWS, st.sampled_from([CONTRACT, ""]))
 def test_every_row_is_told_once_as_what_became_of_it(
-    meant: dict[int, Outcome], done: set[int], plan: dict[int, Outcome]
+    meant: dict[int, Outcome], done: set[int], plan: dict[int, Outcome], purpose: str
 ) -> None:
-    """Rows that a plan meant to deal with; those ``done`` are gone, the next plan has the rest."""
+    """Rows that a plan meant to deal with; those ``done`` are gone, the next plan has the rest.
+
+    Dependants have no purpose.
+    """
     gone = {row for row in done & set(meant) if meant[row] in FINAL}
     left = {row: plan.get(row, HELD) for row in meant if row not in gone}
 
     def lines(rows: dict[int, Outcome]) -> list[OutcomeLine]:
-        found = [line(kind, list(rows.values()).count(kind)) for kind in (DELETED, ARCHIVED, HELD)]
+        counts = Counter(rows.values())
+        found = [line(kind, counts[kind], purpose) for kind in (DELETED, ARCHIVED, HELD)]
         return [item for item in found if item.rows]
 
     account = told(lines(meant), lines(left))

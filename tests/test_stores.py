@@ -14,13 +14,16 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, create_engine, inspect, select
 
 from retention.errors import StoreError
 from retention.stores import cases, control, keys
 from retention.stores.errors import store_errors
 from retention.stores.open import (
+    _MIGRATIONS,
     STORE_NAMES,
     Stores,
     migrate,
@@ -120,6 +123,31 @@ def test_a_migration_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
     assert not found.has_table("cases_alembic_version")
 
 
+def test_stores_that_are_up_to_date_are_opened_while_another_process_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    urls = {name: f"sqlite:///{tmp_path}/{name}.db" for name in STORE_NAMES}
+    stores = Stores(**{name: open_store(name, url) for name, url in urls.items()})
+    migrate(stores)
+    with stores.control.begin() as writer:
+        writer.exec_driver_sql("DELETE FROM control_lease")
+        monkeypatch.setattr("retention.stores.open._upgrade", pytest.fail)
+        migrate(stores)
+    stores.dispose()
+
+
+@pytest.mark.parametrize("name", STORE_NAMES)
+def test_a_revision_is_called_as_its_file_and_the_last_file_is_the_newest(name: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    config.set_main_option("path_separator", "newline")
+    config.set_main_option("version_locations", str(_MIGRATIONS / "versions" / name))
+    scripts = ScriptDirectory.from_config(config)
+    found = [script.revision for script in scripts.walk_revisions()]
+    files = sorted(path.stem for path in (_MIGRATIONS / "versions" / name).glob("*_*.py"))
+    assert found == [file for file in reversed(files) if file != "__init__"]
+
+
 def test_a_store_of_a_newer_release_is_left_alone(own_stores: Stores) -> None:
     with own_stores.vault.begin() as connection:
         connection.exec_driver_sql("UPDATE vault_alembic_version SET version_num = 'vault_9999'")
@@ -141,7 +169,9 @@ def test_relative_files_are_made_beside_the_settings_for_their_owner_only(tmp_pa
 
 
 @pytest.mark.parametrize("name", STORE_NAMES)
-def test_every_sqlite_connection_is_durable_and_patient(tmp_path: Path, name: str) -> None:
+def test_every_sqlite_connection_is_durable_and_patient(
+    tmp_path: Path, durable: None, name: str
+) -> None:
     engine = open_store(name, f"sqlite:///{tmp_path}/{name}.db")
     with engine.connect() as connection:
         found = {

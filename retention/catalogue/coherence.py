@@ -16,6 +16,7 @@ from retention.catalogue.model import Catalogue, Role, Table, TableName
 from retention.catalogue.taxonomy import is_rooted
 from retention.errors import ConfigurationError
 from retention.policy.calendar import Period
+from retention.policy.rights import is_prospecting
 from retention.policy.table import Policy, Purpose
 
 
@@ -31,7 +32,11 @@ def coherent(catalogue: Catalogue, policy: Policy, path: Path) -> list[Finding]:
     problems = list(dict.fromkeys(_problems(catalogue, policy)))
     if problems:
         raise ConfigurationError([f"{path}: {place}: {problem}" for place, problem in problems])
-    return [*_event_warnings(catalogue, policy), *column_warnings(catalogue, policy)]
+    return [
+        *_event_warnings(catalogue, policy),
+        *_objection_warnings(catalogue, policy),
+        *column_warnings(catalogue, policy),
+    ]
 
 
 Problem = tuple[str, str]
@@ -191,3 +196,24 @@ def _event_warnings(catalogue: Catalogue, policy: Policy) -> Iterator[Finding]:
                     problem = f"purpose '{purpose_name}': no event that starts its active phase has a source"
                     yield Finding(name, problem, "warning", name)
                     break
+
+
+def _objection_warnings(catalogue: Catalogue, policy: Policy) -> Iterator[Finding]:
+    """Where other purposes keep the row, something in it has to say that its owner objected."""
+    for name, table in catalogue.tables():
+        if table.role is not Role.subject or table.on_objection:
+            continue
+        ended = sorted(
+            {
+                purpose
+                for version in policy.versions
+                for purpose in table.purposes
+                if is_prospecting(version.purposes[purpose])
+            }
+        )
+        if ended and set(ended) < set(table.purposes):
+            problem = (
+                f"held for purpose '{ended[0]}' beside others, and 'on_objection' does not say what"
+                " an objection writes: one of its persons could not be carried out"
+            )
+            yield Finding(name, problem, "warning", name)

@@ -6,13 +6,15 @@ would not show at all: they would be left behind, so that is an error.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 from retention.catalogue.findings import Finding
-from retention.catalogue.live import LiveDatabase
+from retention.catalogue.live import LiveDatabase, read_rights
 from retention.catalogue.live_rights import LiveRights
-from retention.catalogue.model import TableName
+from retention.catalogue.model import Catalogue, TableName
+from retention.catalogue.sources import Sources
 
 _CHANGES = ("UPDATE", "DELETE")
 _ALL = LiveRights()
@@ -50,3 +52,26 @@ def _of_governed(rights: LiveRights) -> Iterator[tuple[_Severity, str]]:
         )
     elif "INSERT" in rights.lacks:
         yield "warning", "this account may not put back what a restriction takes out (INSERT)"
+
+
+def cannot_put_back(
+    sources: Sources, catalogue: Catalogue, tables: Iterable[TableName]
+) -> list[TableName]:
+    """Those of ``tables`` into which this account may not put rows back (INSERT).
+
+    Raises:
+        SourceError: a system cannot be reached.
+    """
+    lacking: list[TableName] = []
+    by_system: dict[str, list[TableName]] = defaultdict(list)
+    for name in tables:
+        by_system[name.partition(".")[0]].append(name)
+    for system, names in sorted(by_system.items()):
+        with sources.begin(system) as connection:
+            rights = read_rights(connection, catalogue.systems[system].db_schema)
+        lacking += [
+            name
+            for name in sorted(names)
+            if "INSERT" in rights.get(name.partition(".")[2], _ALL).lacks
+        ]
+    return lacking

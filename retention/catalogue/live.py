@@ -124,8 +124,15 @@ def read_live(connection: Connection, schema: str | None, governed: frozenset[st
             views=frozenset(inspector.get_view_names(schema=schema)),
             tables=tables,
             foreign_keys=extra.foreign_keys(connection, schema, primary_keys),
-            rights=extra.rights(connection, schema),
+            rights=read_rights(connection, schema),
         )
+
+
+def read_rights(connection: Connection, schema: str | None) -> Mapping[str, LiveRights]:
+    """What the account behind ``connection`` may do, by the table's name."""
+    extra = live_sqlite if connection.dialect.name == "sqlite" else live_postgresql
+    rights: Mapping[str, LiveRights] = extra.rights(connection, schema)
+    return rights
 
 
 def _table(

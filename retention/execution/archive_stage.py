@@ -31,6 +31,7 @@ from retention.execution.sealing import (
     whole,
 )
 from retention.execution.trees import read_trees
+from retention.execution.undecided import refuse_to_seal_again
 from retention.execution.work import Work
 from retention.holds import subject_token, subjects
 from retention.planning.facts import Key, key_in
@@ -107,6 +108,7 @@ def copy_chunk(work: Work, chunk: Chunk) -> tuple[int, int, int]:
             made += whole(installation.keyring, trees[key], token)
         else:
             made += segments(installation.keyring, trees[key], item, token, carried.get(key, {}))
+    refuse_to_seal_again(work, made)
     _write(work, chunk, made)
     return len(judged), len({segment.record_token for segment in made}), leaving
 

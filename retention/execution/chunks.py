@@ -30,6 +30,15 @@ class Chunk:
 
 
 @dataclass(frozen=True)
+class Beside:
+    """A dependant that is changed in place together with the row it belongs to."""
+
+    table: str
+    key: Key
+    becomes: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class IntendedRow:
     """A row about to be changed: its key, what becomes of it, and what that adds."""
 
@@ -43,6 +52,8 @@ class IntendedRow:
     increments: tuple[Increment, ...] = ()
     becomes: Mapping[str, Any] = field(default_factory=dict)
     """For a change in place: what its columns will hold."""
+    beside: tuple[Beside, ...] = ()
+    """For a change in place: what its dependants' columns will hold."""
 
 
 def pack(row: IntendedRow) -> list[Any]:
@@ -59,12 +70,13 @@ def pack(row: IntendedRow) -> list[Any]:
         row.rows,
         cells,
         dict(row.becomes),
+        [[other.table, list(other.key), dict(other.becomes)] for other in row.beside],
     ]
 
 
 def unpack(packed: Any) -> IntendedRow:
-    """What ``pack`` made plain."""
-    key, transition, leaf, tokens, rows, cells, becomes = packed
+    """What ``pack`` made plain, in this version or before it knew of dependants."""
+    key, transition, leaf, tokens, rows, cells, becomes, *more = packed
     return IntendedRow(
         tuple(key),
         Transition(transition),
@@ -73,4 +85,5 @@ def unpack(packed: Any) -> IntendedRow:
         rows,
         tuple(Increment(*cell) for cell in cells),
         becomes,
+        tuple(Beside(table, tuple(at), values) for table, at, values in (more[0] if more else ())),
     )

@@ -19,7 +19,8 @@ from retention.catalogue.bound import BoundTable
 from retention.catalogue.declarations import Pseudonymise
 from retention.catalogue.model import TableName
 from retention.execution.accumulating import Increment
-from retention.execution.chunks import Chunk, IntendedRow
+from retention.execution.aim import Writes
+from retention.execution.chunks import Beside, Chunk, IntendedRow
 from retention.execution.counting import counted_before
 from retention.execution.trees import Tree, TreeRow, VanishedRows, read_trees
 from retention.execution.work import Work
@@ -64,7 +65,7 @@ def change_chunk(work: Work, chunk: Chunk, condition: sa.ColumnElement[bool]) ->
     with work.installation.sources.begin(bound.system, write=True) as connection:
         rows = read_page(connection, bound, condition, chunk.bounds, lock=True)
         judged = work.judge(connection, bound, rows)
-        writes = _writes(work, connection, bound, judged)
+        writes, trees = _writes(work, connection, bound, judged)
         changes = [change for item in judged if (change := _change(work, bound, item, writes))]
         added = _added(work, connection, bound, changes)
         for item, _, values in changes:
@@ -74,9 +75,10 @@ def change_chunk(work: Work, chunk: Chunk, condition: sa.ColumnElement[bool]) ->
             IntendedRow(
                 item.key,
                 transition,
-                work.leaf(bound.name, transition, item.key),
+                _leaf(work, bound.name, item, transition, values, writes, trees),
                 increments=added.get(item.key, ()),
                 becomes=values,
+                beside=_beside(bound, item.key, writes),
             )
             for item, transition, values in changes
         ]
@@ -96,32 +98,57 @@ COUNTED = {
 }
 
 
+def _leaf(
+    work: Work,
+    name: TableName,
+    item: Judged,
+    transition: Transition,
+    values: Mapping[str, Any],
+    writes: Mapping[Key, Writes],
+    trees: Mapping[Key, Tree],
+) -> bytes:
+    """The commitment to one change; of a rectification to all values that it replaced as well."""
+    if transition is not Transition.rectify:
+        return work.leaf(name, transition, item.key)
+    written = {**writes.get(item.key, {}), (name, item.key): values}
+    rows = {(row.name, row.key): row.row for row in trees[item.key].rows}
+    columns = [(place, column) for place, changed in written.items() for column in changed]
+    before = {_named(*at): rows[at[0]][at[1]] for at in columns}
+    after = {_named(*at): written[at[0]][at[1]] for at in columns}
+    return work.leaf(name, transition, item.key, values=(before, after))
+
+
+def _named(place: tuple[TableName, Key], column: str) -> str:
+    """A column of one row, as a commitment names it: ``system.table:KEY:column``."""
+    name, key = place
+    return f"{name}:{','.join(map(str, key))}:{column}"
+
+
 def _writes(
     work: Work, connection: Connection, bound: BoundTable, judged: Sequence[Judged]
-) -> dict[tuple[TableName, Key], Mapping[str, Any]]:
-    """What the run's aim writes into rows that stay, and into their dependants."""
+) -> tuple[dict[Key, Writes], dict[Key, Tree]]:
+    """What the run's aim writes into rows that stay and their dependants, and these as they are.
+
+    Both by the key of the row that stays.
+    """
     if work.aim.writes is None:
-        return {}
+        return {}, {}
     staying = {item.key: item for item in judged if item.decision.action in _STAYS}
     roots = [(key, item.row) for key, item in staying.items()]
-    found: dict[tuple[TableName, Key], Mapping[str, Any]] = {}
-    for key, tree in read_trees(connection, bound, roots, lock=True).items():
-        found |= work.aim.written(staying[key], tree)
-    return found
+    trees = read_trees(connection, bound, roots, lock=True)
+    return {key: work.aim.written(staying[key], tree) for key, tree in trees.items()}, trees
 
 
 _STAYS = (Action.keep, Action.review, Action.pseudonymise)
 
 
 def _change(
-    work: Work,
-    bound: BoundTable,
-    item: Judged,
-    writes: Mapping[tuple[TableName, Key], Mapping[str, Any]],
+    work: Work, bound: BoundTable, item: Judged, writes: Mapping[Key, Writes]
 ) -> Change | None:
     values: dict[str, Any] = clearing.due(item, bound)
     transition = Transition.clear
-    if work.aim.writes is not None and (written := writes.get((bound.name, item.key))) is not None:
+    written = writes.get(item.key, {}).get((bound.name, item.key))
+    if work.aim.writes is not None and written is not None:
         transition = work.aim.writes
         values |= written
         return item, transition, values
@@ -162,18 +189,25 @@ def _pseudonymised(work: Work, bound: BoundTable, item: Judged) -> dict[str, Any
     return values
 
 
+def _beside(bound: BoundTable, key: Key, writes: Mapping[Key, Writes]) -> tuple[Beside, ...]:
+    """What is written into the dependants of one row."""
+    return tuple(
+        Beside(name, place, values)
+        for (name, place), values in writes.get(key, {}).items()
+        if values and (name, place) != (bound.name, key)
+    )
+
+
 def _update_dependants(
-    connection: Connection,
-    bound: BoundTable,
-    writes: Mapping[tuple[TableName, Key], Mapping[str, Any]],
+    connection: Connection, bound: BoundTable, writes: Mapping[Key, Writes]
 ) -> None:
     for follower in bound.followers:
-        for (name, key), values in writes.items():
-            if name == follower.name and values:
-                match = [column == part for column, part in zip(follower.key, key, strict=True)]
-                changed = connection.execute(follower.sql.update().where(*match).values(values))
-                if changed.rowcount != 1:
-                    raise VanishedRows(f"{name}: a row that was read could not be updated")
+        for other in (other for key in writes for other in _beside(bound, key, writes)):
+            if other.table == follower.name:
+                match = [c == part for c, part in zip(follower.key, other.key, strict=True)]
+                statement = follower.sql.update().where(*match).values(other.becomes)
+                if connection.execute(statement).rowcount != 1:
+                    raise VanishedRows(f"{other.table}: a row that was read could not be updated")
 
 
 def _update(

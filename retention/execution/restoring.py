@@ -26,9 +26,10 @@ from retention.execution.sealing import (
     unseal_identity,
     unseal_payload,
 )
+from retention.execution.undecided import digests_of, undecided_chunks, what_to_do
 from retention.execution.work import Work
 from retention.installation import Installation
-from retention.planning.facts import Key, key_in
+from retention.planning.facts import Key
 from retention.planning.plan import Transition
 from retention.stores import archive, vault
 from retention.stores.open import reading, writing
@@ -105,21 +106,73 @@ def _identities(
     return found
 
 
-def restore(work: Work, tokens: Sequence[str]) -> Counter[str]:
+def restore(work: Work, tokens: Sequence[str], *, keep_rows: bool = False) -> Counter[str]:
     """Put every restricted row of the subjects back, system by system. Returns rows by table.
 
+    ``keep_rows`` is the word of a person who has looked at what an attempt that broke off left
+    undecided: the rows that are there are the restricted ones, changed since.
+
     Raises:
-        SourceError: a system is out of reach, or a key is taken by another row meanwhile.
+        SourceError: a system is out of reach, a key is taken by another row meanwhile, or a
+            person has to decide, or nothing is undecided that ``keep_rows`` could be about.
     """
     by_system: dict[str, list[RestrictedRow]] = defaultdict(list)
     for row in restricted_rows(work.installation, tokens):
         by_system[row.table.partition(".")[0]].append(row)
+    unsure = {system: _unsure(work, rows) for system, rows in by_system.items()}
+    if keep_rows and not any(unsure.values()):
+        raise SourceError(
+            "there are no rows to keep: no attempt to put these rows back is undecided; lift "
+            "without '--keep-rows'"
+        )
     total: Counter[str] = Counter()
     for system, rows in sorted(by_system.items()):
         work.between_chunks()
-        _restore_system(work, system, rows)
+        left = _kept(work, rows, unsure[system], keep_rows=keep_rows) if unsure[system] else rows
+        if left:
+            _restore_system(work, system, left)
         total.update(Counter(str(row.table) for row in rows))
     return total
+
+
+Unsure = Sequence[tuple[Chunk, Sequence[IntendedRow]]]
+
+
+def _unsure(work: Work, rows: Sequence[RestrictedRow]) -> Unsure:
+    """What earlier attempts left undecided of ``rows``."""
+    mine = {row.record_token for row in rows}
+    return [(chunk, done) for chunk, done in undecided_chunks(work) if mine & _tokens(done)]
+
+
+def _tokens(rows: Sequence[IntendedRow]) -> set[str]:
+    return {token for row in rows for token in row.tokens}
+
+
+def _kept(
+    work: Work, rows: Sequence[RestrictedRow], unsure: Unsure, *, keep_rows: bool
+) -> list[RestrictedRow]:
+    """Take what is in the source for the restricted rows, as a person says; the rows left over.
+
+    Raises:
+        SourceError: no person says so, or copies would go of which nothing was said.
+    """
+    if not keep_rows:
+        raise SourceError(what_to_do(work, [row for _, done in unsure for row in done]))
+    said = {token for _, done in unsure for token in _tokens(done)}
+    left = [row for row in rows if row.record_token not in said]
+    units = {row.unit_id for row in rows if row.record_token in said}
+    if any(row.unit_id in units for row in left):
+        raise SourceError(
+            "more rows of the same person were sealed since an attempt to put them back broke "
+            "off: remove what is under the keys of that attempt, then lift again"
+        )
+    for chunk, done in unsure:
+        finish(work, chunk, done, 0.0)
+    runs = {chunk.run_id for chunk, _ in unsure}
+    for run_id, as_of in work.journal.open_ledgers():
+        if run_id in runs:
+            work.journal.close_transitions(run_id, as_of, work.clock())
+    return left
 
 
 def _restore_system(work: Work, system: str, rows: Sequence[RestrictedRow]) -> None:
@@ -178,25 +231,11 @@ def _insert(
             f"{name}: restricted rows cannot go back: a key is taken by another row, or what "
             "they point at is gone; nothing was changed"
         ) from None
-    there = _digests(work, connection, name, [row.key for row in rows])
+    there = digests_of(work, connection, name, [row.key for row in rows])
     if any(there.get(row.key) != row.digest for row in rows):
         raise SourceError(
             f"{name}: the database does not give back what was written; nothing was changed"
         )
-
-
-def _digests(
-    work: Work, connection: Connection, name: TableName, keys: Sequence[Key]
-) -> dict[Key, bytes]:
-    sql = work.installation.sources.table(name)
-    key = [sql.c[column] for column in work.installation.catalogue.table(name).key]
-    found: dict[Key, bytes] = {}
-    for batch in batches(keys, BATCH):
-        statement = sa.select(*sql.columns).where(key_in(key, batch))
-        for row in connection.execute(statement).mappings():
-            place = tuple(row[column.name] for column in key)
-            found[place] = work.installation.keyring.row_digest(dict(row))
-    return found
 
 
 def finish(work: Work, chunk: Chunk, done: Sequence[IntendedRow], seconds: float) -> None:
@@ -220,32 +259,3 @@ def finish(work: Work, chunk: Chunk, done: Sequence[IntendedRow], seconds: float
                 connection.execute(table.delete().where(table.c.unit_id.in_(batch)))
     counts = Counter(selected=len(done), restored=len(done))
     work.journal.complete(chunk, done, counts, seconds, work.clock())
-
-
-def committed(work: Work, rows: Sequence[IntendedRow]) -> bool:
-    """Whether the transaction that was to put ``rows`` back was committed.
-
-    It was one: where any row is there as it was sealed, all were. The copies go only after it:
-    where none is left, it was too.
-    """
-    by_table: dict[TableName, list[Key]] = defaultdict(list)
-    for row in rows:
-        by_table[TableName(row.key[0])].append(tuple(row.key[1:]))
-    sealed = _sealed_digests(work, [token for row in rows for token in row.tokens])
-    if not sealed:
-        return True
-    for name, keys in by_table.items():
-        with work.installation.sources.begin(name.partition(".")[0]) as connection:
-            if set(_digests(work, connection, name, keys).values()) & sealed:
-                return True
-    return False
-
-
-def _sealed_digests(work: Work, tokens: Sequence[str]) -> set[bytes]:
-    at = archive.records.c
-    found: set[bytes] = set()
-    with reading(work.installation.stores.archive) as connection:
-        for batch in batches(sorted(set(tokens)), BATCH):
-            statement = sa.select(at.row_digest).where(at.record_token.in_(batch))
-            found |= {bytes(digest) for digest in connection.scalars(statement)}
-    return found

@@ -149,12 +149,13 @@ def begin(
     progress: Callable[[str], None] = lambda _: None,
     aim: Aim = POLICY,
     planner: Planner | None = None,
+    lease: Lease | None = None,
 ) -> Work:
     """Start a run: lease, repair of what earlier runs left, plan, guards.
 
     ``expected`` is the digest of the plan the caller wants executed. ``aim`` and ``planner``
     (from the tables that must not be touched, with reasons, to a plan) are a request's; by
-    default the policy of the day is planned.
+    default the policy of the day is planned. A ``lease`` that is given is held already.
 
     Raises:
         ConfigurationError: the day, or another digest than expected. LeaseHeld: another run
@@ -162,7 +163,7 @@ def begin(
             has been touched then.
     """
     check_day(installation, as_of, today)
-    lease = acquire_lease(installation, run_id, clock)
+    lease = lease or acquire_lease(installation, run_id, clock)
     try:
         journal = Journal(installation.stores.control, installation.keyring, run_id)
         work = Work(installation, _empty(installation, as_of), journal, lease, clock)

@@ -13,6 +13,7 @@ from datetime import date
 from typing import Any
 
 from anonymizers.pseudonyms import pseudonym
+from retention.catalogue.declarations import Column
 from retention.encoding import decode, encode
 from retention.execution.trees import Tree, TreeRow
 from retention.keys import Keyring, seal_with, unseal_with
@@ -123,15 +124,25 @@ def _by_expiry(
         part.needed_by |= live & set(needed) if needed else live
         if column.identifies:
             part.identity[name] = value
-            if value is not None:
-                domain = f"archive:{column.category}"
-                tokens = part.payload.setdefault(PSEUDONYMS, {})
-                tokens[name] = pseudonym(keyring.pseudonym_key, domain, str(value))
         else:
             part.payload[name] = value
+    for part in found.values():
+        if tokens := pseudonyms(keyring, row.table.columns, part.identity):
+            part.payload[PSEUDONYMS] = tokens
     for name, value in carried.items():
         found[whole].identity[OWNER_PREFIX + name] = value
     return found
+
+
+def pseudonyms(
+    keyring: Keyring, columns: Mapping[str, Column], identity: Mapping[str, Any]
+) -> dict[str, str]:
+    """What stands in a payload for the identifying columns that are in the vault."""
+    return {
+        name: pseudonym(keyring.pseudonym_key, f"archive:{columns[name].category}", str(value))
+        for name, value in identity.items()
+        if name in columns and value is not None
+    }
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -118,9 +119,21 @@ class Work:
             return None
         return max(0, backlog.daily_rows - self.journal.moved_on(self.as_of, table))
 
-    def leaf(self, table: str, transition: Transition, key: Key) -> bytes:
-        """The salted commitment to one row."""
-        return merkle.leaf(self.journal.salt(table, transition), encode([table, *key]))
+    def leaf(
+        self,
+        table: str,
+        transition: Transition,
+        key: Key,
+        *,
+        values: tuple[Mapping[str, Any], Mapping[str, Any]] | None = None,
+    ) -> bytes:
+        """The salted commitment to one row; with ``values``, to what it held before and after.
+
+        Of these only keyed digests are committed to (POLICY.md: rectification).
+        """
+        digests = [self.installation.keyring.row_digest(side) for side in values or ()]
+        salt = self.journal.salt(table, transition)
+        return merkle.leaf(salt, encode([table, *key, *digests]))
 
     def pace(self, name: TableName, rows: int, seconds: float) -> None:
         """Keep to the system's rows a second by waiting after a chunk."""

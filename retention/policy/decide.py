@@ -54,6 +54,7 @@ class ReviewReason(StrEnum):
     ends_before_start = "a contract ends before it starts"
     unreadable = "a date cannot be read"
     uncovered = "the policy has no duration for a category of data held"
+    referred_to = "a record of the person that cannot be decided on refers to it"
 
 
 @dataclass(frozen=True, slots=True)

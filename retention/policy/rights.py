@@ -69,6 +69,18 @@ def restricted(decision: Decision) -> Decision:
     return replace(decision, action=Action.restrict)
 
 
+def waiting(decision: Decision) -> Decision:
+    """The decision on a record that would go, but that an undecided record refers to.
+
+    It waits with that one, for every purpose.
+    """
+    found = [
+        replace(item, phase=Phase.review, reason=ReviewReason.referred_to)
+        for item in decision.purposes
+    ]
+    return _decided(decision, found, Location.active)
+
+
 def is_prospecting(purpose: Purpose) -> bool:
     """Whether the purpose rests on consent that an event withdraws."""
     return bool(purpose.legal_basis == "consent" and purpose.active and purpose.active.ended_by)

@@ -143,9 +143,12 @@ def last_run_day(installation: Installation) -> date | None:
 
 
 def unfinished_chunks(installation: Installation) -> int:
-    """Chunks of runs that broke off: their rows may have left, and not be counted yet."""
+    """Chunks of runs that broke off: their rows may have left, and not be counted yet.
+
+    Rows that were to be put back are none of them: they were not counted when they left.
+    """
     at = control.chunks.c
-    statement = sa.select(sa.func.count()).where(at.state == "intended")
+    statement = sa.select(sa.func.count()).where(at.state == "intended", at.stage != "restore")
     with reading(installation.stores.control) as connection:
         return int(connection.execute(statement).scalar_one())
 

@@ -172,5 +172,7 @@ BECAUSE = {
     "undecidable": "a date is missing or contradicts another; a person decides",
     "out_of_reach": "the system cannot be reached or has changed",
     "evidence": "an accounting document is not changed",
+    "quoted": "a text quotes it, and texts are not rewritten",
+    "identifier": "the person signs in with it, or rows are told apart by it",
 }
 """Why something was not simply done, in English; ``letters`` says it in French too."""

@@ -174,6 +174,17 @@ opposition = Table(
     Column("expires_on", Date, nullable=False),
 )
 
+taken_out = Table(
+    "cases_taken_out",
+    metadata,
+    Column("request_id", NAME, primary_key=True),
+    Column("table_name", NAME, primary_key=True),
+    Column("token", TOKEN, primary_key=True),
+    Column("digest", LargeBinary, nullable=False),
+    Column("prints", JSON, nullable=False),
+    Column("version", Integer, nullable=False),
+)
+
 opposition_removed = Table(
     "cases_opposition_removed",
     metadata,

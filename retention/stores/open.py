@@ -13,17 +13,29 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, create_engine, event, func, make_url, select
+from sqlalchemy import (
+    Connection,
+    Engine,
+    String,
+    column,
+    create_engine,
+    event,
+    func,
+    inspect,
+    make_url,
+    select,
+    table,
+)
 from sqlalchemy.engine import URL
 
 from retention import settings as configuration
 from retention.errors import ConfigurationError, StoreError
 from retention.stores.errors import store_errors
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 STORE_NAMES = ("control", "cases", "archive", "vault", "keys")
 
@@ -105,15 +117,39 @@ def migrate(stores: Stores) -> None:
         StoreError: a store cannot be reached or written, or was made by a newer release.
     """
     for name, engine in stores.items():
-        with store_errors(name), engine.begin() as connection:
-            if connection.dialect.name == "postgresql":
-                connection.execute(select(func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
-            try:
-                command.upgrade(_alembic(name, connection), "head")
-            except CommandError:
-                raise StoreError(
-                    f"store '{name}': its tables are of a newer release; update this program"
-                ) from None
+        with reading(engine) as connection:
+            newest = _is_newest(connection, name)
+        if not newest:
+            with writing(engine) as connection:
+                _upgrade(name, connection)
+
+
+def _is_newest(connection: Connection, name: str) -> bool:
+    """Whether the store has the tables of this release already.
+
+    A revision is called as its file, so that this asks no Alembic, whose loading alone takes
+    longer than what a command such as ``request list`` has to do.
+    """
+    newest = max(path.stem for path in (_MIGRATIONS / "versions" / name).glob(f"{name}_*.py"))
+    versions = f"{name}_alembic_version"
+    if not inspect(connection).has_table(versions):
+        return False
+    found = connection.execute(select(column("version_num", String)).select_from(table(versions)))
+    return found.scalars().all() == [newest]
+
+
+def _upgrade(name: str, connection: Connection) -> None:
+    from alembic import command  # noqa: PLC0415 - slow to load and seldom needed
+    from alembic.util import CommandError  # noqa: PLC0415
+
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
+    try:
+        command.upgrade(_alembic(name, connection), "head")
+    except CommandError:
+        raise StoreError(
+            f"store '{name}': its tables are of a newer release; update this program"
+        ) from None
 
 
 @contextmanager
@@ -143,6 +179,8 @@ def _name_of(engine: Engine) -> str:
 
 
 def _alembic(name: str, connection: Connection) -> Config:
+    from alembic.config import Config  # noqa: PLC0415 - slow to load and seldom needed
+
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     versions = str(_MIGRATIONS / "versions" / name).replace("%", "%%")

@@ -11,7 +11,7 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from retention.policy.calendar import zone
 from retention.policy.table import Policy
 from retention.settings import read_settings
 from retention.stores.open import STORE_NAMES, open_stores
+from tests.databases_support import copy_of, emptied
 from tests.engine import tables
 from tests.engine.lives import AS_OF, Rows, scripted
 from tests.engine.stored import state_of_stores, unsealed
@@ -97,6 +98,18 @@ class Small:
         self.home.mkdir(parents=True, exist_ok=True)
         if not self.catalogue:
             self.catalogue = tables.catalogue(self._address("crm"), self._address("web"))
+        if self.server:
+            (self.home / "ledger.head").unlink(missing_ok=True)
+            emptied(self.server, ["public", *tables.SYSTEMS], self._make_anew)
+        elif any(self.home.iterdir()):
+            self._make_anew()
+        else:
+            name = yaml.safe_dump([self.catalogue, self.settings])
+            copy_of(name, self.home, lambda home: replace(self, home=home)._make_anew())
+        self.write_documents()
+        return self
+
+    def _make_anew(self) -> None:
         self.write_documents()
         for system in tables.SYSTEMS:
             with self.source(system) as connection:
@@ -110,7 +123,7 @@ class Small:
                 connection.execute(sa.schema.DropSchema("public", cascade=True, if_exists=True))
                 connection.execute(sa.schema.CreateSchema("public"))
         with self.opened():  # makes the stores
-            return self
+            pass
 
     def _address(self, system: str) -> dict[str, Any]:
         if self.server:

@@ -101,7 +101,11 @@ def state(small: Small, request_id: str) -> dict[str, Any]:
     """All that must not depend on where an attempt broke off."""
     with small.reopened() as installation:
         casebook.reconcile(installation, START)
-        changes = casebook.changes(installation, request_id)
+        changes = [
+            change
+            for request in casebook.listed(installation)
+            for change in casebook.changes(installation, request.request_id)
+        ]
     found = small.state()
     entries = sum(n for at, n in found["ledger"].items() if at[0] == "request")
     assert entries == len(changes), "every change is in the ledger, and once"

@@ -79,7 +79,7 @@ def test_a_person_in_two_systems_goes_from_both(either: Small) -> None:
     assert [row["login_id"] for row in after["web.logins"]] == [2]
     assert [row["connection_id"] for row in after["web.connections"]] == [2, 3]
     assert tables_with(outcomes, Outcome.deleted) == {
-        "crm.customers", "web.accounts", "web.connections",
+        "crm.customers", "crm.orders", "web.accounts", "web.logins", "web.connections",
     }  # fmt: skip
     assert request.state is State.answered
 

@@ -29,12 +29,14 @@ CUSTOMERS, INVOICES = "crm.customers", "crm.invoices"
 
 
 @contextmanager
-def meanwhile(stage: Stage, table: str, what: Callable[[Work], None]) -> Iterator[None]:
-    """Once, when ``stage`` of ``table`` is about to begin, somebody does ``what``."""
+def meanwhile(
+    stage: Stage, table: str, what: Callable[[Work], None], *, each: bool = False
+) -> Iterator[None]:
+    """Once (or ``each`` time), when ``stage`` of ``table`` begins, somebody does ``what``."""
     own, done_once = STAGES[stage], []
 
     def patched(work: Work, name: Any) -> Any:
-        if name == table and not done_once:
+        if name == table and (each or not done_once):
             done_once.append(True)
             what(work)
         return own(work, name)

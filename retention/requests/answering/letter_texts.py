@@ -106,6 +106,12 @@ PURPOSE: Mapping[Lang, str] = {
     "fr": "{table}, pour la finalité « {purpose} »",
 }
 
+ALONG: Mapping[Lang, str] = {
+    "en": "Along with “{table}”: {items}",
+    "fr": "Avec « {table} » : {items}",
+}
+"""Before what goes, or stays, because what it belongs to does."""
+
 UNTIL: Mapping[Lang, str] = {
     "en": ", until {day} inclusive",
     "fr": ", jusqu'au {day} inclus",

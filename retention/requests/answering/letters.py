@@ -11,6 +11,7 @@ from datetime import date
 
 import sqlalchemy as sa
 
+from retention.catalogue.model import TableName
 from retention.installation import Installation
 from retention.requests.answering import letter_texts as texts
 from retention.requests.answering import wording
@@ -38,6 +39,9 @@ _TAKEN_UP_LATER = frozenset({Outcome.held, Outcome.review, Outcome.stopped})
 
 _OPPOSED = frozenset({Kind.objection, Kind.erasure})
 """After which a person is recognised, so that an import does not bring them back."""
+
+_FOLLOWING = frozenset({Kind.objection, Kind.erasure, Kind.restriction})
+"""Under which dependants go or stay with what they belong to; else each row is dealt with itself."""
 
 _TOLD = frozenset({Outcome.deleted, Outcome.archived, Outcome.corrected, Outcome.restricted})
 """What recipients are told of (GDPR art. 19)."""
@@ -110,16 +114,53 @@ def _answer(
 def _sections(
     kind: Kind, lines: Sequence[OutcomeLine], installation: Installation, lang: Lang
 ) -> Iterator[str]:
-    """One paragraph for each outcome, with a line for each table and purpose."""
+    """One paragraph for each outcome, with a line for each table and purpose.
+
+    What has no purpose of its own, since it follows what it belongs to, is named after it.
+    """
     labels = _purpose_labels(installation, lang)
     for outcome in _ORDER:
-        items = [
-            f"- {_item(line, installation, labels, lang)}"
-            for line in lines
-            if line.outcome is outcome
-        ]
+        places: dict[str, int] = {}  # of tables in the list: dependants with what they follow
+        items: list[tuple[int, date, str]] = []
+        along: dict[tuple[str, date | None, str | None], list[OutcomeLine]] = {}
+        for line in lines:
+            if line.outcome is not outcome:
+                continue
+            owner = _followed(kind, line, installation)
+            place = places.setdefault(owner or line.table, len(places))
+            if owner is None:
+                text = _item(line, installation, labels, lang) + _tail(line, lang)
+                items.append((place, line.until or date.max, text))
+            else:
+                along.setdefault((owner, line.until, line.because), []).append(line)
+        for (owner, until, _), group in along.items():
+            text = _together(owner, group, installation, lang) + _tail(group[0], lang)
+            items.append((places[owner], until or date.max, text))
         if items:
-            yield "\n".join([wording.outcome(kind, outcome, lang), *items])
+            listed = [f"- {text}" for *_, text in sorted(items, key=lambda item: item[:2])]
+            yield "\n".join([wording.outcome(kind, outcome, lang), *listed])
+
+
+def _followed(kind: Kind, line: OutcomeLine, installation: Installation) -> str | None:
+    """The table that the rows of a line follow; ``None`` where they were dealt with by themselves."""
+    if kind not in _FOLLOWING or line.purpose:
+        return None
+    try:
+        clock = installation.catalogue.clock_of(TableName(line.table))
+    except KeyError:
+        return None
+    return None if clock == line.table else clock
+
+
+def _together(
+    owner: str, group: Sequence[OutcomeLine], installation: Installation, lang: Lang
+) -> str:
+    items = [
+        f"{table_label(installation, line.table, lang)} ({wording.records(line.rows, lang)})"
+        for line in group
+    ]
+    table = table_label(installation, owner, lang)
+    return texts.ALONG[lang].format(table=table, items=", ".join(items))
 
 
 def _item(
@@ -130,7 +171,12 @@ def _item(
         purpose = labels.get(line.purpose, line.purpose)
         what = texts.PURPOSE[lang].format(table=what, purpose=purpose)
     colon = " : " if lang == "fr" else ": "
-    text = f"{what}{colon}{wording.records(line.rows, lang)}"
+    return f"{what}{colon}{wording.records(line.rows, lang)}"
+
+
+def _tail(line: OutcomeLine, lang: Lang) -> str:
+    """Until when, and why."""
+    text = ""
     if line.until:
         text += texts.UNTIL[lang].format(day=wording.written(line.until, lang))
     if line.because:

@@ -9,7 +9,7 @@ from retention.installation import Installation
 from retention.requests.answering.telling import FINAL
 from retention.requests.book import casebook
 from retention.requests.doing.planning import RequestPlan
-from retention.requests.model import Outcome, OutcomeLine, Request
+from retention.requests.model import OutcomeLine, Request
 
 _STARTS = ("taken up", "retried", "put back")
 """The changes by which another attempt begins."""
@@ -21,17 +21,10 @@ def untold(
     """The tables of which rows were changed, dependants included, since recipients were told.
 
     ``lines`` are the outcomes of all attempts, ``new`` is what this one planned. A request that
-    was answered before has told all it had to. An attempt that broke off may not have; of its
-    dependants it is not known any more which there were, but which could be.
+    was answered before has told all it had to; an attempt that broke off may not have.
     """
     changes = casebook.changes(installation, request.request_id)
     starts = [change.what for change in changes if change.what in _STARTS]
     broke_off = bool(starts) and starts[-1] != "taken up"
     said = new.outcomes if starts and not broke_off else lines
-    found = {TableName(i.table) for i in said if i.outcome in FINAL and i.rows and i.table}
-    if broke_off:
-        catalogue = installation.catalogue
-        left = {line.table for line in said if line.outcome is not Outcome.corrected}
-        trees = found & {TableName(name) for name in left}
-        found |= {name for name, _ in catalogue.tables() if catalogue.clock_of(name) in trees}
-    return found | {TableName(i.table) for i in new.left if (i.follows or i.table) in found}
+    return {TableName(i.table) for i in said if i.outcome in FINAL and i.rows and i.table}

@@ -75,6 +75,10 @@ BECAUSE: Mapping[Lang, Mapping[str, str]] = {
         "undecidable": "a date is missing or contradicts another; a person will decide",
         "out_of_reach": "the system that holds these data could not be reached, or has changed",
         "evidence": "an accounting document may not be altered afterwards",
+        "quoted": "a text written earlier quotes the former value, and we do not rewrite texts",
+        "identifier": (
+            "you sign in with it, or we recognise the record by it; tell us if it should change too"
+        ),
     },
     "fr": {
         "contract_in_force": "un contrat avec vous est en cours",
@@ -89,6 +93,13 @@ BECAUSE: Mapping[Lang, Mapping[str, str]] = {
             "le système qui contient ces données n'a pas pu être atteint, ou a été modifié"
         ),
         "evidence": "une pièce comptable ne peut pas être modifiée après coup",
+        "quoted": (
+            "un texte écrit auparavant cite l'ancienne valeur, et nous ne réécrivons pas les textes"
+        ),
+        "identifier": (
+            "il s'agit de votre identifiant de connexion ou de la référence de l'enregistrement ; "
+            "dites-nous s'il faut la changer aussi"
+        ),
     },
 }
 """Every reason of ``model.BECAUSE``, as it is said to the person."""

@@ -22,6 +22,7 @@ _OF_A_REQUEST = (
     cases.request_outcomes,
     cases.packages,
     cases.outbox,
+    cases.taken_out,
 )
 
 

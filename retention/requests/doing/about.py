@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any
 
 from retention.holds import Person
 from retention.installation import Installation
 from retention.requests.book import casebook
 from retention.requests.doing import rectifying
 from retention.requests.doing.aims import PersonAim, aim_of
-from retention.requests.doing.persons import read_person
+from retention.requests.doing.waiting import waiting
 from retention.requests.finding import identity
 from retention.requests.model import Asked, Kind, Request, RequestError, RequestId
 
@@ -54,11 +52,27 @@ def aim_for(installation: Installation, request: Request, known: Known, as_of: d
     Raises:
         RequestError: a column cannot hold what a rectification asks for.
     """
-    corrections: Mapping[Any, Mapping[str, Any]] = {}
-    if request.kind is Kind.rectification:
-        tables = list(read_person(installation, known.persons, as_of))
-        corrections = rectifying.corrections(installation, tables, asked_of(request).corrections)
-    return aim_of(installation, request.kind, known.persons, as_of, corrections)
+    if request.kind is not Kind.rectification:
+        aim = aim_of(installation, request.kind, known.persons, as_of)
+        return replace(aim, waiting=waiting(installation, aim))
+    right = rectification_of(installation, request, known, as_of)
+    return aim_of(
+        installation, request.kind, known.persons, as_of, right.rows, tuple(right.archived)
+    )
+
+
+def rectification_of(
+    installation: Installation, request: Request, known: Known, as_of: date
+) -> rectifying.Rectification:
+    """What a rectification has to write now, and what it leaves as it is.
+
+    Raises:
+        RequestError: a system could not take it.
+    """
+    return rectifying.planned(
+        installation, request.request_id, known.persons, known.tokens,
+        asked_of(request), as_of,
+    )  # fmt: skip
 
 
 def asked_of(request: Request) -> Asked:

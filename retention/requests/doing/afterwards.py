@@ -13,6 +13,7 @@ from retention.requests.book import casebook
 from retention.requests.doing import opposition
 from retention.requests.doing.about import Known, aim_for, asked_of
 from retention.requests.doing.planning import RequestPlan, plan_request
+from retention.requests.doing.rectifying import follow_opposition
 from retention.requests.model import Kind, OutcomeLine, Request, RequestError
 from retention.requests.proving.sought import contacts
 
@@ -26,7 +27,8 @@ def look_again(
 ) -> list[OutcomeLine]:
     """Nothing of what was planned may be left to do. Returns what is to be told.
 
-    That is what was planned (``lines``), less what somebody has stopped meanwhile by a hold.
+    That is what was planned (``lines``), less what somebody has stopped meanwhile by a hold, and
+    less what no longer waits (for prospecting nobody holds it any more, say).
 
     Raises:
         RequestError: something is: a row changed meanwhile, or is still referred to.
@@ -40,7 +42,7 @@ def look_again(
             "still refers to them; see to it, then 'retention request retry'"
         )
     waiting = {line for line in again.outcomes if line.outcome in casebook.WAITING}
-    if waiting <= set(lines):
+    if waiting == {line for line in lines if line.outcome in casebook.WAITING}:
         return list(lines)
     kept = [line for line in lines if line.because == "evidence"]
     now = told(lines, [*again.outcomes, *kept])
@@ -64,4 +66,7 @@ def tell_others(
         sought = casebook.sought(installation, request.request_id) or {}
         who = [*asked_of(request).said().items(), *contacts(sought)]
         opposition.add(installation, who, as_of=as_of)
+    if request.kind is Kind.rectification:
+        corrections = asked_of(request).corrections
+        follow_opposition(installation, request.request_id, corrections, as_of)
     outbox.notify(installation, request, untold(installation, request, lines, new), now)

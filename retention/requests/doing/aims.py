@@ -18,6 +18,7 @@ from retention.catalogue.dates import DateColumn
 from retention.catalogue.declarations import TODAY
 from retention.catalogue.model import TableName
 from retention.execution.aim import Writes
+from retention.execution.correcting import Correction
 from retention.execution.trees import Tree
 from retention.holds import HeldRows, Person
 from retention.installation import Installation
@@ -31,6 +32,9 @@ from retention.requests.doing.persons import belonging
 from retention.requests.model import Kind
 
 Place = tuple[TableName, Key]
+
+LEAVES = frozenset({Action.archive, Action.dispose})
+"""By what a row goes from its table for good."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,10 @@ class PersonAim:
     """The purposes that an objection ends."""
     corrections: Mapping[Place, Mapping[str, Any]] = field(default_factory=dict)
     """For a rectification: what each row's columns become."""
+    archived: tuple[Correction, ...] = ()
+    """For a rectification: what records of the archive become."""
+    waiting: frozenset[Place] = frozenset()
+    """Rows that would go, but that an undecided row of the person refers to (``waiting``)."""
     daily: bool = False
 
     @property
@@ -59,7 +67,13 @@ class PersonAim:
         return belonging(found.bound, self.persons)
 
     def decided(self, bound: BoundTable, judged: Sequence[Judged]) -> list[Judged]:
-        return [replace(item, decision=self._decided(bound, item)) for item in judged]
+        found = [replace(item, decision=self._decided(bound, item)) for item in judged]
+        return [
+            replace(item, decision=rights.waiting(item.decision))
+            if (bound.name, item.key) in self.waiting and item.decision.action in LEAVES
+            else item
+            for item in found
+        ]
 
     def _decided(self, bound: BoundTable, item: Judged) -> Decision:
         purposes = [bound.all_purposes[name] for name in item.purposes]
@@ -105,6 +119,7 @@ def aim_of(
     persons: Sequence[Person],
     as_of: date,
     corrections: Mapping[Place, Mapping[str, Any]] | None = None,
+    archived: tuple[Correction, ...] = (),
 ) -> PersonAim:
     """The aim of a request of ``persons``, with all that it has to know of the catalogue."""
     return PersonAim(
@@ -120,6 +135,7 @@ def aim_of(
             if rights.is_prospecting(purpose)
         ),
         corrections=corrections or {},
+        archived=archived,
     )
 
 

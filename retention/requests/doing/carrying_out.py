@@ -1,57 +1,36 @@
-"""Carrying a verified request out, by the executor of the daily run.
+"""Carrying verified requests out, by the executor of the daily run: a batch of them in one run.
 
-Plan, execute, look again: what was planned is asked for once more and must be gone, a re-scan by
-value must find nothing that the outcomes do not explain. Only then is the request answered.
-A failure stays visible in the request until a person has it tried again.
+Plan, execute, look again: what was planned is asked for once more and must be gone (one by
+one, ``attempting``). Then one search by value for all of them must find nothing that their
+outcomes do not explain. Only then is a request answered. A failure stays visible in the
+request until a person has it tried again, and the others go on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import contextmanager
-from datetime import date, datetime
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import date
 
-from retention import holds
-from retention.catalogue.model import TableName
-from retention.errors import ApprovalNeeded, LeaseHeld, RetentionError
-from retention.execution.erasing import erase_archived
-from retention.execution.run import (
-    STAGES,
-    Planner,
-    begin,
-    do_stage,
-    end,
-    new_run_id,
-    tables_to_do,
-    unfit,
-)
-from retention.execution.work import Work
+from retention.errors import LeaseHeld, RetentionError, StoreError
+from retention.execution.guards import check_day
+from retention.execution.run import acquire_lease, new_run_id, unfit
+from retention.execution.work import Stopped
 from retention.installation import Installation
-from retention.planning.plan import Plan
-from retention.requests.answering.telling import told
 from retention.requests.book import casebook
-from retention.requests.copies import access, package
-from retention.requests.doing import rectifying
-from retention.requests.doing.about import Known, aim_for, asked_of, known_of
-from retention.requests.doing.afterwards import look_again, tell_others
-from retention.requests.doing.persons import read_person
+from retention.requests.doing.about import aim_for, known_of
+from retention.requests.doing.attempting import BY, COPIES, Batch, Clock, change, copy
 from retention.requests.doing.planning import RequestPlan, plan_request
-from retention.requests.model import (
-    Kind,
-    Outcome,
-    OutcomeLine,
-    Request,
-    RequestError,
-    RequestId,
-    State,
-    held_for,
-)
-from retention.requests.proving import proof
+from retention.requests.model import Request, RequestError, RequestId, State
+from retention.requests.proving import proof, returning
 from retention.settings import Mode
 
-BY = "orchestrator"
-"""Who carries requests out, in the record of their changes."""
+__all__ = ["BY", "Clock", "Fate", "Watch", "carry_out", "carry_out_many", "foresee"]
+
+STOPPED = "stopped by a person between two chunks; 'retention request retry' goes on with it"
+INTERRUPTED = "interrupted by a person; 'retention request retry' repairs it and goes on"
+_STOPPED_BEFORE = "a person stopped the run before it came to this request, which waits"
 
 _NEXT = {
     State.received: ": 'retention request verify' says that the person is who they say they are",
@@ -60,9 +39,47 @@ _NEXT = {
 }
 """What to do with a request that cannot be carried out as it is."""
 
-_COPIES = (Kind.access, Kind.portability)
 
-Clock = Callable[[], datetime]
+@dataclass(frozen=True)
+class Watch:
+    """What whoever has requests carried out wants to hear, and how a stop is asked for.
+
+    A stop is heard between two chunks and between two requests. The search by value, which
+    changes nothing, goes to its end.
+    """
+
+    begins: Callable[[Request], None] = lambda _: None
+    progress: Callable[[str, str, int], None] = lambda _stage, _table, _rows: None
+    """Told the stage, the table and the rows of each chunk."""
+    searches: Callable[[str], None] = lambda _: None
+    """Told the name of each table before it is searched by value."""
+    stop_asked: Callable[[], bool] = lambda: False
+
+
+UNWATCHED = Watch()
+
+
+@dataclass(frozen=True)
+class Fate:
+    """What came of one request of a batch."""
+
+    request: Request
+    """As it is afterwards."""
+    error: Exception | None = None
+    """Why it was not answered. The text of a ``RetentionError`` is safe to show."""
+
+    @property
+    def left(self) -> bool:
+        """Whether it is as it was, and waits for another run."""
+        return self.error is not None and _waits(self.request)
+
+    @property
+    def failed(self) -> bool:
+        return self.error is not None and not self.left
+
+
+def _waits(request: Request) -> bool:
+    return request.state is State.verified and request.failure is None
 
 
 def foresee(installation: Installation, request_id: str, as_of: date) -> RequestPlan | None:
@@ -74,7 +91,7 @@ def foresee(installation: Installation, request_id: str, as_of: date) -> Request
         RequestError: there is no such request. SourceError: a system is out of reach.
     """
     request = casebook.get(installation, request_id)
-    if request.kind in _COPIES:
+    if request.kind in COPIES:
         return None
     known = known_of(installation, request.request_id)
     aim = aim_for(installation, request, known, as_of)
@@ -91,178 +108,179 @@ def carry_out(
     today: date,
     clock: Clock,
     run_id: str | None = None,
-    progress: Callable[[str, str, int], None] = lambda _stage, _table, _rows: None,
 ) -> Request:
-    """Carry a verified request out, to its answer.
+    """Carry a verified request out, to its answer: a batch of one.
 
     Raises:
         RequestError: it is not verified, or something of the person is left that the outcomes do
             not explain. LeaseHeld: another run is at work; the request is as it was.
             RetentionError: it failed; the reason is kept with the request, which stays open.
     """
-    request = casebook.get(installation, request_id)
-    if request.state is not State.verified:
-        raise RequestError(
-            f"request {request.request_id[:12]} is {request.state}; only a verified one can be "
-            f"carried out{_NEXT.get(request.state, '')}"
-        )
-    if installation.settings.mode is Mode.observe:
+    (fate,) = carry_out_many(
+        installation, [request_id], as_of=as_of, today=today, clock=clock, run_id=run_id
+    )
+    if fate.error is not None:
+        raise fate.error
+    return fate.request
+
+
+def carry_out_many(
+    installation: Installation,
+    request_ids: Sequence[str],
+    *,
+    as_of: date,
+    today: date,
+    clock: Clock,
+    run_id: str | None = None,
+    watch: Watch = UNWATCHED,
+) -> list[Fate]:
+    """Carry verified requests out one after the other, prove them together, answer them.
+
+    What goes wrong with one is kept with it, and is in its ``Fate``. A lease that another run
+    has or takes, a store that fails, and a person who stops the run leave those that were not
+    begun as they were. ``run_id`` names the run: it holds the lease from first to last.
+
+    Raises:
+        RequestError: there is no such request, or 'mode: observe'. ConfigurationError: the day.
+            StoreError: cases or control store cannot be used. Nothing has been touched then.
+    """
+    requests = [casebook.get(installation, number) for number in dict.fromkeys(request_ids)]
+    begun = [request for request in requests if request.state is State.verified]
+    if begun and installation.settings.mode is Mode.observe:
         raise RequestError("'mode: observe' touches nothing: no request can be carried out")
+    if any(request.kind not in COPIES for request in begun):
+        check_day(installation, as_of, today)
     casebook.reconcile(installation, clock())
-    run = run_id or new_run_id()
-    with _failures_kept(installation, request.request_id, clock):
-        if request.kind in _COPIES:
-            return _copy(installation, request, as_of, clock, run)
-        return _change(installation, request, as_of, today, clock, run, progress)
+    errors: dict[RequestId, Exception] = {}
+    if begun:
+        run = run_id or new_run_id()
+        try:
+            with acquire_lease(installation, run, clock) as lease:
+                batch = Batch(
+                    installation, as_of, today, clock, run, lease.shared(), watch.progress,
+                    watch.stop_asked,
+                )  # fmt: skip
+                errors = _Run(batch, watch).all(requests)
+        except LeaseHeld as held:
+            errors = {request.request_id: held for request in begun}
+    errors |= {
+        request.request_id: _not_verified(request) for request in requests if request not in begun
+    }
+    return [
+        Fate(casebook.get(installation, request.request_id), errors.get(request.request_id))
+        for request in requests
+    ]
 
 
-@contextmanager
-def _failures_kept(installation: Installation, request_id: RequestId, clock: Clock) -> Any:
-    """Whatever goes wrong is written down with the request; only a busy lease is no failure."""
-    try:
-        yield
-    except LeaseHeld:
-        raise
-    except RetentionError as error:
-        casebook.fail(installation, request_id, str(error), clock())
-        raise
-    except Exception as error:
-        # Its text may quote a row: only its kind is kept.
-        casebook.fail(installation, request_id, f"unexpected {type(error).__name__}", clock())
-        raise
+def _not_verified(request: Request) -> RequestError:
+    return RequestError(
+        f"request {request.request_id[:12]} is {request.state}; only a verified one can be "
+        f"carried out{_NEXT.get(request.state, '')}"
+    )
 
 
-# --- copies ----------------------------------------------------------------------------
+class _Run:
+    """The requests of one run, under one lease."""
 
+    def __init__(self, batch: Batch, watch: Watch) -> None:
+        self.batch = batch
+        self.watch = watch
+        self.errors: dict[RequestId, Exception] = {}
+        self.unproved: dict[RequestId, frozenset[str]] = {}
+        """Whose data they are about."""
+        self.over: Exception | None = None
+        """Why no other request is begun."""
 
-def _copy(
-    installation: Installation, request: Request, as_of: date, clock: Clock, run: str
-) -> Request:
-    """Access and portability: gather, and put a sealed package by."""
-    known, number = known_of(installation, request.request_id), request.request_id
-    casebook.move(installation, number, State.planned, by=BY, now=clock(), run_id=run)
-    casebook.move(installation, number, State.executing, by=BY, now=clock(), run_id=run)
-    gathered = access.gather(installation, known.persons, known.tokens, as_of)
-    shown = gathered.portable() if request.kind is Kind.portability else gathered
-    if shown.tables:
-        package.make(installation, request, gathered, as_of=as_of, now=clock())
-    lines = [OutcomeLine(str(name), "", Outcome.copied, rows) for name, rows in shown.rows.items()]
-    # Who is known, yet supplied nothing that is portable, is not told that nobody is known.
-    nothing_portable = [OutcomeLine(str(name), "", Outcome.copied, 0) for name in gathered.rows]
-    casebook.put_outcomes(installation, number, lines or nothing_portable or [_nothing()])
-    return casebook.answer(installation, number, by=BY, now=clock(), as_of=as_of)
+    def all(self, requests: Sequence[Request]) -> dict[RequestId, Exception]:
+        """Returns why those that were not answered were not."""
+        for request in requests:
+            number = request.request_id
+            if self.over is None and self.watch.stop_asked():
+                self.over = Stopped(_STOPPED_BEFORE)
+            if self.over is None:
+                self._one(number)
+            else:
+                self.errors[number] = self.over
+        self._prove()
+        return self.errors
 
+    def _one(self, number: RequestId) -> None:
+        # Read again: a person may have refused it while others were carried out.
+        request = casebook.get(self.batch.installation, number)
+        if request.state is not State.verified:
+            self.errors[number] = _not_verified(request)
+            return
+        tokens = frozenset(casebook.tokens(self.batch.installation, number))
+        if any(tokens & others for others in self.unproved.values()):
+            # The same person again: what the next does must not be held against the last.
+            self._prove()
+        if self.over is not None:
+            self.errors[number] = self.over
+            return
+        self.watch.begins(request)
+        with self._kept([number]):
+            if request.kind in COPIES:
+                copy(self.batch, request)
+            else:
+                change(self.batch, request)
+                self.unproved[number] = tokens
 
-def _nothing() -> OutcomeLine:
-    return OutcomeLine("", "", Outcome.nothing, 0)
+    def _prove(self) -> None:
+        """One search for all that have been executed; then each is answered, or has failed."""
+        numbers = list(self.unproved)
+        self.unproved.clear()
+        installation, found = self.batch.installation, {}
+        for number in numbers:
+            with self._kept([number]):
+                casebook.sought(installation, number)  # one that cannot be unsealed fails alone
+        numbers = [number for number in numbers if number not in self.errors]
+        with self._kept(numbers):
+            found = proof.prove(installation, numbers, self._searches, as_of=self.batch.as_of)
+        for number, traces in found.items():
+            with self._kept([number]):
+                if traces:
+                    raise RequestError(
+                        "a search by value finds more of the person than the outcomes explain: "
+                        f"{proof.said(traces)}; see to it, then 'retention request retry'"
+                    )
+                returning.settle(installation, number, casebook.persons(installation, number))
+                casebook.answer(
+                    installation, number, by=BY, now=self.batch.clock(), as_of=self.batch.as_of
+                )
 
+    def _searches(self, place: str) -> None:
+        self.batch.lease.renew(self.batch.clock())
+        self.watch.searches(place)
 
-# --- changes ---------------------------------------------------------------------------
+    @contextmanager
+    def _kept(self, numbers: Sequence[RequestId]) -> Iterator[None]:
+        """Whatever goes wrong is written down with the requests, and goes no further."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            self._fail(numbers, INTERRUPTED)
+            raise
+        except Stopped:
+            self.over = self.over or Stopped(_STOPPED_BEFORE)
+            self._failed(numbers, Stopped(STOPPED), STOPPED)
+        except (LeaseHeld, StoreError) as error:
+            # No single request is to blame for that: no other is begun.
+            self.over = self.over or error
+            self._failed(numbers, error, str(error))
+        except RetentionError as error:
+            self._failed(numbers, error, str(error))
+        except Exception as error:  # noqa: BLE001 - its text may quote a row: only its kind is kept
+            self._failed(numbers, error, f"unexpected {type(error).__name__}")
 
+    def _failed(self, numbers: Sequence[RequestId], error: Exception, why: str) -> None:
+        self.errors |= dict.fromkeys(numbers, error)
+        self._fail(numbers, why, only_begun=isinstance(error, LeaseHeld))
 
-def _change(
-    installation: Installation,
-    request: Request,
-    as_of: date,
-    today: date,
-    clock: Clock,
-    run: str,
-    progress: Callable[[str, str, int], None],
-) -> Request:
-    number, known = request.request_id, known_of(installation, request.request_id)
-    made: list[RequestPlan] = []
-
-    def planner(stopped: dict[TableName, str]) -> Plan:
-        # Under the lease: of two processes with one request, only one gets here.
-        proof.remember(
-            installation, number, request.kind, asked_of(request), known.persons, known.tokens
-        )
-        if request.kind is Kind.restriction and known.tokens:
-            _restrict(installation, request, known, clock())
-        aim = aim_for(installation, request, known, as_of)
-        planned = plan_request(installation, request, known.persons, known.tokens, aim, stopped)
-        made.append(planned)
-        return planned.plan
-
-    work = _begin(installation, request, known, as_of, today, clock, run, planner)
-    work.progress = progress
-    planned = made[0]
-    try:
-        casebook.move(installation, number, State.planned, by=BY, now=clock(), run_id=run)
-        lines = told(
-            casebook.outcomes(installation, number),
-            [*planned.outcomes, *_beside(work, request, known)],
-        )
-        casebook.put_outcomes(installation, number, lines)
-        casebook.move(installation, number, State.executing, by=BY, now=clock(), run_id=run)
-        _execute(work, request, known)
-    except RetentionError as error:
-        end(work, str(error), status="failed")
-        raise
-    stopped = end(work)
-    if reasons := [reason for name, reason in stopped.items() if name in planned.plan.stopped
-                   or any(item.table == name for item in planned.plan.items)]:  # fmt: skip
-        raise RequestError(f"a part could not be touched: {reasons[0]}")
-    lines = look_again(installation, request, known, lines, as_of)
-    tell_others(installation, request, lines, planned, as_of, clock())
-    if traces := proof.prove(installation, [number])[number]:
-        raise RequestError(
-            "a search by value finds more of the person than the outcomes explain: "
-            f"{proof.said(traces)}; see to it, then 'retention request retry'"
-        )
-    return casebook.answer(installation, number, by=BY, now=clock(), as_of=as_of)
-
-
-def _begin(
-    installation: Installation,
-    request: Request,
-    known: Known,
-    as_of: date,
-    today: date,
-    clock: Clock,
-    run: str,
-    planner: Planner,
-) -> Work:
-    aim = aim_for(installation, request, known, as_of)
-    try:
-        return begin(
-            installation, as_of, today=today, clock=clock, run_id=run, aim=aim, planner=planner
-        )
-    except ApprovalNeeded as needed:
-        raise ApprovalNeeded(f"request {request.request_id[:8]}: {needed}") from None
-
-
-def _execute(work: Work, request: Request, known: Known) -> None:
-    """The stages of the daily run, on one person's rows; then the archive."""
-    for name in tables_to_do(work):
-        for stage in STAGES:
-            do_stage(work, stage, name)
-    if request.kind is Kind.erasure:
-        erase_archived(work, known.tokens)
-        # A copy is evidence of nothing: it goes, also where a hold keeps what it is a copy of.
-        package.destroy_of(work.installation, known.tokens, work.clock())
-
-
-def _restrict(installation: Installation, request: Request, known: Known, now: datetime) -> None:
-    """From now on nothing of theirs transitions: also what is in the archive already."""
-    reason = held_for(request.request_id)
-    if any(hold.reason == reason for hold in holds.holds(installation)):
-        return
-    chosen = [s for s in casebook.subjects(installation, request.request_id) if s.chosen]
-    # Of whom only the archive knows, there is no key: the first then stands for itself alone.
-    first, *more = known.persons or [(chosen[0].table, ())]
-    holds.place(
-        installation, first, kind="restriction", reason=reason, by=BY, now=now, more=more,
-        tokens=[(subject.table, subject.token) for subject in chosen],
-    )  # fmt: skip
-
-
-def _beside(work: Work, request: Request, known: Known) -> list[OutcomeLine]:
-    """What the plan does not say: evidence left as issued, and that nobody is known."""
-    if not known.tokens:
-        return [_nothing()]
-    if request.kind is not Kind.rectification:
-        return []
-    tables = list(read_person(work.installation, known.persons, work.as_of))
-    left = rectifying.evidence_left(tables, asked_of(request).corrections)
-    return [OutcomeLine(name, "", Outcome.kept, rows, None, "evidence") for name, rows in left]
+    def _fail(self, numbers: Sequence[RequestId], why: str, *, only_begun: bool = False) -> None:
+        """A lease that another run has is no failure of what had not begun."""
+        installation = self.batch.installation
+        for number in numbers:
+            if only_begun and casebook.get(installation, number).state is State.verified:
+                continue
+            with suppress(RequestError):  # somebody has refused it meanwhile
+                casebook.fail(installation, number, why, self.batch.clock())

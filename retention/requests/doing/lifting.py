@@ -1,23 +1,26 @@
-"""The end of a restriction, and of holds: what they had stopped is taken up."""
+"""The end of a restriction, of holds, of what could not be decided: what waited is taken up."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 
 from retention import holds
 from retention.catalogue.model import TableName
-from retention.errors import RetentionError
+from retention.errors import RetentionError, SourceError
 from retention.execution.erasing import verdicts
 from retention.execution.restoring import RestrictedRow, restore, restricted_rows
 from retention.execution.run import begin, end, new_run_id
 from retention.installation import Installation
 from retention.planning.plan import Plan, PlanItem, Transition
+from retention.policy.calendar import day_in
 from retention.requests.answering import outbox
 from retention.requests.book import casebook, moving, results
+from retention.requests.doing.about import aim_for, known_of
 from retention.requests.doing.aims import aim_of
 from retention.requests.doing.carrying_out import Clock
+from retention.requests.doing.planning import plan_request
 from retention.requests.model import (
     Kind,
     Outcome,
@@ -42,16 +45,19 @@ def lift(
     as_of: date,
     today: date,
     clock: Clock,
+    keep_rows: bool = False,
 ) -> Request:
     """End a restriction: exactly what was there goes back to its place, and is active again.
 
     What another restriction of the same records wants sealed stays sealed. One that was not
     carried out to its end can be lifted too. To be repeated where it failed: what is back is
-    back.
+    back. Where an attempt broke off and cannot be told from its traces, ``keep_rows`` is the
+    word of a person: what is under the keys now are the restricted rows, changed since.
 
     Raises:
-        RequestError: it is no restriction that is in force. SourceError: a row cannot go back;
-            the restriction then stays. LeaseHeld: another run is at work.
+        RequestError: it is no restriction that is in force. SourceError: a row cannot go back,
+            or a person has to decide; the restriction then stays. LeaseHeld: another run is at
+            work.
     """
     request = casebook.get(installation, request_id)
     number = request.request_id
@@ -77,21 +83,19 @@ def lift(
         planner=planner,
     )  # fmt: skip
     try:
-        restore(work, tokens)
+        restore(work, tokens, keep_rows=keep_rows)
     except RetentionError as error:
         end(work, str(error), status="failed")
         raise
     end(work)
     if hold is not None:
         holds.release(installation, hold.hold_id, reason=reason, by=by, now=clock())
-    # As the restriction was told: of rows with a clock of their own; the others follow these.
-    restored = [
-        OutcomeLine(name, "", Outcome.restored, rows[name])
-        for name in sorted(set(rows) & set(installation.catalogue.clocked_tables()))
-    ]
+    restored = [OutcomeLine(name, "", Outcome.restored, rows[name]) for name in sorted(rows)]
     outbox.notify(installation, request, set(rows), clock(), lifted=True)
+    if keep_rows:
+        reason = f"{reason} (what was under the keys was kept as it was)"
     moving.lifted(installation, number, restored, by=by, reason=reason, now=clock())
-    take_up(installation, clock())
+    take_up(installation, clock(), as_of)
     return casebook.get(installation, number)
 
 
@@ -169,30 +173,76 @@ def _plan(
     )
 
 
-def take_up(installation: Installation, now: datetime) -> list[RequestId]:
-    """Requests that a hold had stopped in part, and that nothing holds any more: verified again.
+def take_up(
+    installation: Installation, now: datetime, as_of: date | None = None
+) -> list[RequestId]:
+    """Answered requests of which something waited that can be done now: verified again.
 
-    Called when a hold is released or a restriction lifted, and by the sensor that looks for
-    what there is to do. Repeatable.
+    What a hold had stopped is taken up once nothing holds the person any more; what could not
+    be decided, once the plan for ``as_of`` (by default the day of ``now``) can decide more of
+    it: a date was mended. Called when a hold is released or a restriction lifted, and before
+    whatever looks for requests to carry out. Repeatable: what still waits stays answered.
     """
-    candidates = results.ever(installation, Outcome.held)
+    candidates = results.ever(installation, Outcome.held) | results.ever(
+        installation, Outcome.review
+    )
     if not candidates:
         return []
+    day = as_of or day_in(now, installation.zone)
     held = holds.held_rows(installation)
     found = []
     for request in casebook.listed(installation, states=(State.answered,)):
         number = request.request_id
         if number not in candidates:
             continue
-        lines = casebook.outcomes(installation, number)
-        if not any(line.outcome is Outcome.held for line in lines):
-            continue
-        # Nothing is stopped by the restriction that it asks for itself.
-        stopping = held.legal if request.kind is Kind.restriction else held.tokens
-        if stopping.isdisjoint(casebook.tokens(installation, number)):
+        reason = _why_taken_up(installation, request, held, day)
+        if reason is not None:
             casebook.move(
-                installation, number, State.verified, by="orchestrator",
-                reason="what held the data back has ended", now=now,
-            )  # fmt: skip
+                installation, number, State.verified, by="orchestrator", reason=reason, now=now
+            )
             found.append(number)
+    return found
+
+
+def _why_taken_up(
+    installation: Installation, request: Request, held: holds.HeldRows, as_of: date
+) -> str | None:
+    lines = casebook.outcomes(installation, request.request_id)
+    outcomes = {line.outcome for line in lines}
+    if outcomes.isdisjoint((Outcome.held, Outcome.review)):
+        return None
+    # Nothing is stopped by the restriction that it asks for itself.
+    stopping = held.legal if request.kind is Kind.restriction else held.tokens
+    if not stopping.isdisjoint(casebook.tokens(installation, request.request_id)):
+        return None
+    if Outcome.held in outcomes:
+        return "what held the data back has ended"
+    if _can_be_decided(installation, request, lines, as_of):
+        return "what could not be decided can be decided now"
+    return None
+
+
+def _can_be_decided(
+    installation: Installation, request: Request, told: Sequence[OutcomeLine], as_of: date
+) -> bool:
+    """Whether fewer rows are in review than the person was told of, by table and purpose.
+
+    The plan is made as the next attempt would make it. What cannot be looked at now waits.
+    """
+    number = request.request_id
+    try:
+        known = known_of(installation, number)
+        aim = aim_for(installation, request, known, as_of)
+        plan = plan_request(installation, request, known.persons, known.tokens, aim, {})
+    except SourceError:
+        return False
+    before, now = _in_review(told), _in_review(plan.outcomes)
+    return any(now[place] < rows for place, rows in before.items())
+
+
+def _in_review(lines: Iterable[OutcomeLine]) -> Counter[tuple[str, str]]:
+    found: Counter[tuple[str, str]] = Counter()
+    for line in lines:
+        if line.outcome is Outcome.review:
+            found[line.table, line.purpose] += line.rows
     return found

@@ -78,9 +78,7 @@ def _kept_longer(connection: Connection, prints: Sequence[str], expires_on: date
     return set(connection.scalars(statement))
 
 
-def prints_of(
-    installation: Installation, who: Iterable[tuple[str, str]]
-) -> set[tuple[str, str]]:
+def prints_of(installation: Installation, who: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
     """Fields and fingerprints under which an e-mail or phone may stand on the list.
 
     In every version of normal forms that the list knows.

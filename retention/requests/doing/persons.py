@@ -15,7 +15,7 @@ from retention.catalogue.bound import BoundTable
 from retention.catalogue.model import TableName
 from retention.catalogue.sources import source_errors
 from retention.errors import StoreError
-from retention.execution.sealing import PSEUDONYMS, unseal_identity, unseal_payload
+from retention.execution.sealing import PSEUDONYMS, RESTRICTED, unseal_identity, unseal_payload
 from retention.execution.trees import Tree, read_trees
 from retention.holds import HeldRows, Person, held_rows
 from retention.installation import Installation
@@ -57,6 +57,10 @@ class Archived:
     """The purposes that keep it."""
     values: Mapping[str, Any]
     """Columns; those of the owner that it carries along are called ``owner.NAME``."""
+    incarnation: int = 1
+    """How often the record had come to the archive by then."""
+    restricted: bool = False
+    """It is here whole, since a restriction took it from its source."""
 
 
 def belonging(bound: BoundTable, persons: Sequence[Person]) -> ColumnElement[bool]:
@@ -145,6 +149,8 @@ def archived_of(installation: Installation, tokens: Sequence[str]) -> Iterator[A
                 row.expires_on,
                 tuple(row.facts.get("purposes", ())),
                 values,
+                row.incarnation,
+                RESTRICTED in row.facts,
             )
 
 

@@ -1,175 +1,294 @@
-"""What a rectification writes: by row, the columns that are wrong or missing.
+"""What a rectification writes: by row, and by record of the archive, what is wrong or missing.
 
 In a subject's own table a corrected category of data is set wherever it differs, and completed
-where it is missing. In rows that belong to the person, a column of that category is corrected
-where it holds the old value. Accounting evidence is left as it was issued.
+where the row has none; of several values in one row only the one that the request names. In rows
+that belong to the person, a column of that category is corrected where it holds the old value, and
+so is a whole name wherever it stands by itself. Accounting evidence is left as it was issued, an
+account's identifier as the person signs in with it.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, datetime
+from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
-import sqlalchemy as sa
-
-from retention.catalogue.model import Role, Table
-from retention.errors import ConfigurationError
+from retention.catalogue.live import LiveTable
+from retention.catalogue.model import Role, Table, TableName
+from retention.execution.correcting import Correction
+from retention.execution.sealing import OWNER_PREFIX
 from retention.execution.trees import Tree, TreeRow
-from retention.identities import words
+from retention.holds import Person
 from retention.installation import Installation
+from retention.policy.decide import Action
+from retention.requests.book import casebook
+from retention.requests.doing import opposition
 from retention.requests.doing.aims import Place
-from retention.requests.doing.persons import PersonTable
-from retention.requests.model import RequestError
+from retention.requests.doing.fitting import (
+    fitting,
+    live_tables,
+    refuse_broken_links,
+    refuse_taken,
+    refuse_unnamed,
+)
+from retention.requests.doing.persons import Archived, PersonTable, archived_of, read_person
+from retention.requests.doing.right_values import (
+    EMAIL,
+    PHONE,
+    USERNAME,
+    RightValues,
+    carried_by,
+    is_key,
+    known_to,
+    missing_in,
+    old_values,
+    own_records,
+    own_rows,
+    several_in,
+)
+from retention.requests.model import Asked, Outcome, OutcomeLine, RequestId
 
-_LAST, _FIRST, _WHOLE = "user.name.last", "user.name.first", "user.name"
+WRONG = "wrong"
+"""Where what a request remembers has the values that were wrong."""
 
 
-def corrections(
-    installation: Installation, tables: Sequence[PersonTable], asked: Mapping[str, str]
+@dataclass(frozen=True)
+class Rectification:
+    """All that a rectification has to write, and what it leaves as it is."""
+
+    rows: Mapping[Place, Mapping[str, Any]]
+    archived: tuple[Correction, ...]
+    evidence: tuple[OutcomeLine, ...]
+
+
+def planned(
+    installation: Installation,
+    request_id: RequestId,
+    persons: Sequence[Person],
+    tokens: Sequence[str],
+    asked: Asked,
+    as_of: date,
+) -> Rectification:
+    """What is left to do, now. Reads sources and archive; touches nothing.
+
+    Raises:
+        RequestError: a system could not take it: nothing is to be changed then. SourceError: a
+            system is out of reach. StoreError: a record cannot be unsealed.
+    """
+    tables = list(read_person(installation, persons, as_of))
+    archived = list(archived_of(installation, tokens))
+    right = _right(installation, request_id, tables, archived, asked)
+    return Rectification(
+        _corrections(installation, tables, right, as_of),
+        tuple(_of_archive(installation, archived, right, as_of)),
+        tuple(_evidence(installation, tables, archived, right, as_of)),
+    )
+
+
+def left_in_archive(
+    installation: Installation,
+    request_id: RequestId,
+    persons: Sequence[Person],
+    tokens: Sequence[str],
+    asked: Asked,
+    as_of: date,
+) -> tuple[Correction, ...]:
+    """As ``planned``, once the sources are done: what there is to do in the archive."""
+    tables = read_person(installation, persons, as_of)
+    archived = list(archived_of(installation, tokens))
+    right = _right(installation, request_id, list(tables), archived, asked)
+    return tuple(_of_archive(installation, archived, right, as_of))
+
+
+def _right(
+    installation: Installation,
+    request_id: RequestId,
+    tables: Sequence[PersonTable],
+    archived: Sequence[Archived],
+    asked: Asked,
+) -> RightValues:
+    own = [*own_rows(tables), *own_records(installation.catalogue, archived)]
+    before = (casebook.sought(installation, request_id) or {}).get(WRONG)
+    region = installation.settings.requests.region
+    now = old_values(own, asked, region)
+    known = [now, before] if before else [now]
+    return RightValues.of(asked.corrections, *known, region=region)
+
+
+# --- rows of the sources ---------------------------------------------------------------
+
+
+def _corrections(
+    installation: Installation, tables: Sequence[PersonTable], right: RightValues, as_of: date
 ) -> dict[Place, dict[str, Any]]:
-    """What each row's columns become. ``asked`` goes from a category of data to the right value.
+    """What each row's columns become.
 
     Raises:
         RequestError: a column cannot hold the value; it names the column, never the value.
     """
-    wrong = _old_values(tables, asked)
-    found: dict[Place, dict[str, Any]] = {}
+    live = live_tables(installation, known_to(tables))
+    changes: dict[Place, dict[str, Any]] = {}
+    present: dict[Place, Mapping[str, Any]] = {}
+    held: set[Place] = set()
     for table in tables:
-        for tree in table.trees.values():
-            if _as_issued(table):
-                continue
-            for row in tree.rows:
-                if values := dict(_of_row(installation, row, tree, asked, wrong)):
-                    found[row.name, row.key] = values
-    return found
-
-
-def _old_values(
-    tables: Sequence[PersonTable], asked: Mapping[str, str]
-) -> dict[str, set[tuple[str, ...]]]:
-    """By category, what the subjects' own rows hold now: as words, so that spelling is no matter."""
-    found: dict[str, set[tuple[str, ...]]] = {category: set() for category in (*asked, _WHOLE)}
-    for table in tables:
-        if table.bound.table.role is not Role.subject:
-            continue
-        for tree in table.trees.values():
-            row = tree.root
-            for name, column in row.table.columns.items():
-                if column.category in found and row.row[name] is not None:
-                    found[column.category].add(_said(row.row[name]))
-            last, first = _value(row, _LAST), _value(row, _FIRST)
-            if last and first:
-                found[_WHOLE] |= {_said(f"{first} {last}"), _said(f"{last} {first}")}
-    return found
+        issued = as_issued(installation, table.name, as_of)
+        for key, tree in table.trees.items():
+            places = {(row.name, row.key): row.row for row in tree.rows}
+            present |= places
+            if table.judged[key].decision.action is Action.hold:
+                held |= set(places)
+            for row in () if issued else tree.rows:
+                if values := dict(_of_row(installation, row, tree, right, live.get(row.name))):
+                    changes[row.name, row.key] = values
+    refuse_broken_links(installation.catalogue, present, changes, held)
+    going = {place: values for place, values in changes.items() if place not in held}
+    refuse_taken(installation, live, present, going)
+    return changes
 
 
 def _of_row(
-    installation: Installation,
-    row: TreeRow,
-    tree: Tree,
-    asked: Mapping[str, str],
-    wrong: Mapping[str, set[tuple[str, ...]]],
+    installation: Installation, row: TreeRow, tree: Tree, right: RightValues, live: LiveTable | None
 ) -> Iterator[tuple[str, Any]]:
     own = row is tree.root and row.table.role is Role.subject
+    several = several_in(row.table, row.row, right.region) if own else set()
+    missing = missing_in(row.table, row.row, right.region)
+    refuse_unnamed(row.name, row.table, row.row, several, right)
     for name, column in row.table.columns.items():
-        if name in row.table.key or any(name in pointer.via for pointer in row.table.pointers):
+        second = row.row[name] is None and column.category not in missing
+        if is_key(row.table, name) or second:
             continue
-        present = row.row[name]
-        if column.category in asked:
-            theirs = own or (present is not None and _said(present) in wrong[column.category])
-            wanted = asked[column.category]
-        elif column.category == _WHOLE and not own and present is not None:
-            theirs = _said(present) in wrong[_WHOLE]
-            wanted = _renamed(str(present), tree, asked, wrong)
-        else:
+        shown = live is not None and not live.constrains(name)
+        mine = own and column.category not in several
+        wanted = right.wanted(column.category, row.row[name], own=mine, username=shown)
+        if wanted is not None:
+            value = fitting(installation, row.name, name, row.row[name], wanted)
+            if value != row.row[name]:
+                yield name, value
+
+
+def corrects(table: Table, column: str, right: RightValues) -> bool:
+    """Whether what is wrong in a column is put right, so that none of it may be left."""
+    category = table.columns[column].category
+    return (
+        not is_key(table, column)
+        and category != USERNAME
+        and (category in right.asked or (bool(right.names) and category == "user.name"))
+    )
+
+
+# --- records of the archive ------------------------------------------------------------
+
+
+def _of_archive(
+    installation: Installation, archived: Sequence[Archived], right: RightValues, as_of: date
+) -> Iterator[Correction]:
+    """What each record becomes; one that a restriction took away stays for the day it ends."""
+    becomes: dict[tuple[str, int], tuple[Archived, dict[str, Any]]] = {}
+    known = dict(installation.catalogue.tables())
+    for record in archived:
+        if record.restricted or record.table not in known:
             continue
-        if theirs and str(present) != wanted:
-            yield name, _fitting(installation, row, name, wanted)
-
-
-def _renamed(
-    present: str,
-    tree: Tree,
-    asked: Mapping[str, str],
-    wrong: Mapping[str, set[tuple[str, ...]]],
-) -> str:
-    """A whole name with the corrected parts, in the order in which it stands there."""
-    if not {_LAST, _FIRST} & set(asked):
-        return present
-    parts = {}
-    for category in (_FIRST, _LAST):
-        old = next((old for old in wrong.get(category, ()) if old), ())
-        before = old or _said(_value(tree.root, category) or "")
-        parts[category] = (before, asked.get(category) or (_value(tree.root, category) or ""))
-    order = [_FIRST, _LAST]
-    if _said(present)[: len(parts[_LAST][0])] == parts[_LAST][0]:
-        order.reverse()
-    return " ".join(parts[category][1] for category in order).strip() or present
-
-
-def _fitting(installation: Installation, row: TreeRow, name: str, wanted: str) -> Any:
-    """The value as the column's type wants it."""
-    kind = installation.sources.table(row.name).c[name].type
-    try:
-        if isinstance(kind, sa.DateTime):
-            return datetime.fromisoformat(wanted)
-        if isinstance(kind, sa.Date):
-            return date.fromisoformat(wanted)
-        if isinstance(kind, sa.Integer):
-            return int(wanted)
-        if isinstance(kind, sa.Numeric):
-            return kind.python_type(wanted)
-    except (ValueError, ArithmeticError, ConfigurationError):
-        raise RequestError(
-            f"{row.name}.{name}: the column cannot hold the corrected value; it wants {kind}"
-        ) from None
-    if _is_day(row.row[name]) and not _is_day(wanted):
-        raise RequestError(
-            f"{row.name}.{name}: the column holds dates; the corrected value is none (YYYY-MM-DD)"
+        values = dict(_of_record(installation, known[record.table], record, right, as_of))
+        if values:
+            place = (record.record_token, record.incarnation)
+            becomes.setdefault(place, (record, {}))[1].update(values)
+    for record, values in becomes.values():
+        owner = installation.catalogue.owner_of(record.table)
+        carried = owner is not None and all(name.startswith(OWNER_PREFIX) for name in values)
+        yield Correction(
+            owner if owner is not None and carried else record.table,
+            record.record_token,
+            record.incarnation,
+            record.subject_token,
+            values,
         )
-    length = getattr(kind, "length", None)
-    if length is not None and len(wanted) > length:
-        raise RequestError(f"{row.name}.{name}: the corrected value is longer than {length}")
-    return wanted
 
 
-def _is_day(value: Any) -> bool:
-    """Whether a text is an ISO date: SQLite has no other type for one."""
-    try:
-        date.fromisoformat(str(value)[: len("2026-01-01")])
-    except ValueError:
-        return False
-    return True
+def _of_record(
+    installation: Installation, table: Table, record: Archived, right: RightValues, as_of: date
+) -> Iterator[tuple[str, Any]]:
+    if not as_issued(installation, record.table, as_of):
+        own = {name: value for name, value in record.values.items() if name in table.columns}
+        subject = table.role is Role.subject
+        yield from _archived_values(installation, record.table, own, right, subject=subject)
+    owner = installation.catalogue.owner_of(record.table)
+    if owner is not None:
+        carried = _archived_values(installation, owner, carried_by(record), right, subject=True)
+        yield from ((OWNER_PREFIX + name, value) for name, value in carried)
 
 
-def _value(row: TreeRow, category: str) -> str | None:
-    for name, column in row.table.columns.items():
-        if column.category == category and row.row[name] is not None:
-            return str(row.row[name])
-    return None
+def _archived_values(
+    installation: Installation,
+    name: TableName,
+    values: Mapping[str, Any],
+    right: RightValues,
+    *,
+    subject: bool,
+) -> Iterator[tuple[str, Any]]:
+    table = installation.catalogue.table(name)
+    several = several_in(table, values, right.region) if subject else set()
+    missing = missing_in(table, values, right.region)
+    refuse_unnamed(name, table, values, several, right)
+    for column, present in values.items():
+        if column not in table.columns or is_key(table, column):
+            continue
+        category = table.columns[column].category
+        if present is None and category not in missing:
+            continue
+        own = subject and category not in several
+        # Nobody signs in with what is in the archive, yet it may go back one day.
+        wanted = right.wanted(category, present, own=own, username=False)
+        if wanted is not None:
+            value = fitting(installation, name, column, present, wanted)
+            if value != present:
+                yield column, value
 
 
-def _said(value: Any) -> tuple[str, ...]:
-    return tuple(words(str(value)))
+# --- the opposition list ---------------------------------------------------------------
 
 
-def evidence_left(tables: Sequence[PersonTable], asked: Mapping[str, str]) -> list[tuple[str, int]]:
-    """Evidence that holds a corrected category, and is left as it was issued: tables and rows."""
-    return [
-        (table.name, len(table.trees))
-        for table in tables
-        if _as_issued(table) and _holds(table.bound.table, asked)
-    ]
+def follow_opposition(
+    installation: Installation, request_id: RequestId, asked: Mapping[str, str], as_of: date
+) -> None:
+    """Whoever has objected under an address that was wrong has objected under the right one."""
+    known = (casebook.sought(installation, request_id) or {}).get(WRONG, {"values": []})
+    for field, category in (("email", EMAIL), ("phone", PHONE)):
+        if category in asked and any(
+            opposition.is_listed(installation, field, value, as_of)
+            for of, value in known["values"]
+            if of == category
+        ):
+            opposition.add(installation, [(field, asked[category])], as_of=as_of)
 
 
-def _as_issued(table: PersonTable) -> bool:
-    """Whether the rows are evidence that the law obliges to keep (and not bank details, say)."""
-    purposes = table.bound.all_purposes.values()
-    lawful = any(purpose.legal_basis == "legal_obligation" for purpose in purposes)
-    return lawful and table.bound.table.role is Role.evidence
+# --- what stays ------------------------------------------------------------------------
 
 
-def _holds(table: Table, asked: Mapping[str, str]) -> bool:
-    named = {_WHOLE} if {_LAST, _FIRST} & set(asked) else set()
-    return any(column.category in {*asked, *named} for column in table.columns.values())
+def as_issued(installation: Installation, name: TableName, as_of: date) -> bool:
+    """Whether rows are evidence that the law obliges to keep (and not bank details, say)."""
+    table = installation.catalogue.table(installation.catalogue.clock_of(name))
+    known = installation.policy.version_on(as_of).purposes
+    bases = {known[purpose].legal_basis for purpose in table.purposes if purpose in known}
+    return "legal_obligation" in bases and table.role is Role.evidence
+
+
+def _evidence(
+    installation: Installation,
+    tables: Sequence[PersonTable],
+    archived: Sequence[Archived],
+    right: RightValues,
+    as_of: date,
+) -> Iterator[OutcomeLine]:
+    """Evidence that holds a corrected category, and is left as it was issued."""
+    catalogue = installation.catalogue
+    rows: Counter[TableName] = Counter()
+    for table in tables:
+        rows[table.name] += len(table.trees)
+    known = {name for name, _ in catalogue.tables()}
+    records = {(record.table, record.record_token, record.incarnation) for record in archived}
+    rows.update(name for name, *_ in records if name in known and catalogue.clock_of(name) == name)
+    for name, count in sorted(rows.items()):
+        if as_issued(installation, name, as_of) and right.concerns(catalogue.table(name)):
+            yield OutcomeLine(name, "", Outcome.kept, count, None, "evidence")

@@ -32,6 +32,12 @@ def store_traces(installation: Installation, case: Case, outcomes: Outcomes) -> 
     Raises:
         StoreError: a store cannot be read.
     """
+    if case.corrected is not None:
+        # What is theirs in the archive stays there: only wrong values are looked for.
+        kinds = case.corrected.what | ({"full_name"} if "name" in case.corrected.what else set())
+        found = _by_value(installation, case, outcomes)
+        yield from (trace for trace in found if trace.what in kinds)
+        return
     yield from _by_token(installation, case, outcomes)
     yield from _by_value(installation, case, outcomes)
     yield from _by_record(installation, case, outcomes)
@@ -75,6 +81,8 @@ def _by_value(installation: Installation, case: Case, outcomes: Outcomes) -> Ite
             place, verdict = f"archive:{name}", outcomes.in_archive(name)
         else:
             place, verdict = f"archive:{name}", others.verdict(row["subject_token"], row["field"])
+            allowed = outcomes.of_another(name)
+            verdict = allowed if allowed[0] and not verdict[0] else verdict
         found[place, row["field"], *verdict].add(row["record_token"])
     for (place, field, explained, why), tokens in sorted(found.items()):
         yield Trace(place, field, len(tokens), explained, why)
@@ -165,13 +173,9 @@ def _packages(installation: Installation, case: Case) -> Iterator[Trace]:
     statement = sa.select(made.package_id).where(made.sealed.is_not(None))
     count = len(_rows(installation.stores.cases, statement, made.request_id, requests))
     if count:
-        yield Trace(
-            "package",
-            "copy",
-            count,
-            explained=False,
-            why="a copy made for the person is still there",
-        )
+        opposed = case.opposed_on is not None
+        why = "the person's own copy" if opposed else "a copy made for the person is still there"
+        yield Trace("package", "copy", count, explained=opposed, why=why)
 
 
 def _rows(

@@ -37,6 +37,8 @@ class Found:
     owner: Owner | None = None
     points_at: str | None = None
     """For a key: the table whose record it names."""
+    root: Owner | None = None
+    """The row with clocks of its own that the row follows, or that it is."""
 
 
 @dataclass
@@ -79,7 +81,7 @@ class Explaining:
         """Tables in which more rows of the person are left than the outcome says."""
         rows: dict[str, set[int]] = defaultdict(set)
         for item in self.found:
-            if item.owner in self._own:
+            if item.owner in self._own and self._may_be_many(item):
                 rows[item.place].add(item.row)
         most = {name: self.outcomes.most(name) for name in rows}
         return frozenset(
@@ -87,6 +89,10 @@ class Explaining:
             for name, limit in most.items()
             if limit is not None and len(rows[name]) > limit > 0
         )
+
+    def _may_be_many(self, item: Found) -> bool:  # noqa: ARG002 - not every kind of request counts all
+        """Whether a row of the person's is one of those that the outcome counts."""
+        return True
 
     @cached_property
     def _shared(self) -> frozenset[int]:
@@ -119,15 +125,22 @@ class Explaining:
 
     def _verdict(self, item: Found) -> Verdict:
         if item.owner is not None and item.owner in self._own:
-            if item.place in self._too_many:
-                return False, "more rows are left than the outcome says"
-            return self.outcomes.in_source(item.place)
+            return self._of_own(item)
         if item.what == "key" and item.points_at is not None:
-            explained, why = self.outcomes.in_source(item.points_at)
-            return explained and item.governed, why if item.governed else _UNGOVERNED
-        if item.owner is not None:
-            return self._of_another(item)
-        return self._of_nobody(item)
+            return self._of_key(item, item.points_at)
+        return self._of_others(item)
+
+    def _of_own(self, item: Found) -> Verdict:
+        if item.place in self._too_many:
+            return False, "more rows are left than the outcome says"
+        return self.outcomes.in_source(item.place)
+
+    def _of_key(self, item: Found, points_at: str) -> Verdict:
+        explained, why = self.outcomes.in_source(points_at)
+        return explained and item.governed, why if item.governed else _UNGOVERNED
+
+    def _of_others(self, item: Found) -> Verdict:
+        return self._of_nobody(item) if item.owner is None else self._of_another(item)
 
     def _of_another(self, item: Found) -> Verdict:
         if self._disowned(item.owner):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
-from retention.catalogue.model import Catalogue, TableName
+from retention.catalogue.model import Catalogue, Role, TableName
 from retention.policy.table import Policy
+from retention.requests.doing.right_values import RightValues, Words
 from retention.requests.model import BECAUSE, Outcome, OutcomeLine
 
 
@@ -28,6 +30,17 @@ class Trace:
 
 
 @dataclass(frozen=True)
+class Corrected:
+    """What a rectification has put right: what of it is searched for, and where it was done."""
+
+    what: frozenset[str]
+    """The kinds of value (``Wanted.what``) that were corrected."""
+    right: RightValues
+    names: frozenset[Words]
+    """The person's names, wrong ones and right ones, as words in alphabetical order."""
+
+
+@dataclass(frozen=True)
 class Case:
     """What one request's re-scan goes by.
 
@@ -40,6 +53,10 @@ class Case:
     outcomes: Sequence[OutcomeLine]
     tokens: Collection[str]
     not_theirs: Collection[str] = field(default=())
+    corrected: Corrected | None = None
+    """For a rectification: ``sought`` then holds what was wrong, and nothing else."""
+    opposed_on: date | None = None
+    """For an objection to prospecting: the day on which what is left is judged."""
 
 
 _STAY = frozenset({Outcome.kept, Outcome.held, Outcome.review, Outcome.stopped})
@@ -80,10 +97,20 @@ class Outcomes:
                 return True, _because(line)
         return False, _UNSAID
 
+    def of_another(self, name: str) -> tuple[bool, str]:
+        """Whether the table of an archived record explains it, though it may be the person's."""
+        return False, f"{name}: {_UNSAID}"
+
     def most(self, name: str) -> int | None:
-        """How many rows of the table can be left in the source; ``None`` if it is not said."""
+        """How many rows of the table can be left in the source; ``None`` if it is not said.
+
+        Dependants of rows that all stay may become more: a customer goes on ordering.
+        """
         own = [line for line in self.lines if line.table == name]
         if not own or any(line.outcome is Outcome.stopped for line in self._lines(name)):
+            return None
+        follows = self.catalogue.table(name).role is Role.dependant
+        if follows and all(line.outcome in _STAY for line in own):
             return None
         return sum(
             line.rows
@@ -92,7 +119,7 @@ class Outcomes:
         )
 
     def _lines(self, name: str) -> list[OutcomeLine]:
-        """A table's own lines; a dependant's are also those of the table that it follows.
+        """A table's own lines; without any, those of the table that a dependant follows.
 
         Where a tree was stopped, that is said of one of its tables, and of no number of rows.
         """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -40,6 +41,21 @@ class Owners:
         far = _known(f"{system}.{pointer.table}", [row.get(column) for column in pointer.via])
         return None if far is None else self._up(*far)
 
+    def followed(self, name: str, row: Mapping[str, str | None]) -> Owner | None:
+        """The row with clocks of its own that a row follows: itself, where it has some.
+
+        ``None`` where a row between the two is gone.
+        """
+        table = self.installation.catalogue.table(name)
+        if table.role is not Role.dependant or table.owner is None:
+            return _known(name, [row.get(column) for column in table.key])
+        far = f"{name.partition('.')[0]}.{table.owner.table}"
+        owner = _known(far, [row.get(column) for column in table.owner.via])
+        if owner is None or self.installation.catalogue.table(far).role is not Role.dependant:
+            return owner
+        between = self.row(owner)
+        return self.followed(far, between) if between else None
+
     def _pointer(self, name: str) -> Reference | None:
         """The way to the owner; an event's row belongs to whom it refers to."""
         table = self.installation.catalogue.table(name)
@@ -63,7 +79,7 @@ class Owners:
         return self._parents[place]
 
     def row(self, owner: Owner) -> dict[str, str]:
-        """What stands in an owner's own record; empty where it is gone."""
+        """What stands in a record; empty where it is gone."""
         if owner not in self._rows:
             self._rows[owner] = self._read(*owner)
         return self._rows[owner]
@@ -75,11 +91,7 @@ class Owners:
         if len(columns) != len(key):
             return {}
         engine = self.installation.sources.engine(system)
-        sqlite = engine.dialect.name == "sqlite"
-        match = [
-            _equals(sql.c[column], text, sqlite=sqlite)
-            for column, text in zip(columns, key, strict=True)
-        ]
+        match = key_equals([sql.c[column] for column in columns], key, engine.dialect.name)
         with source_errors(system), engine.connect() as connection:
             found = connection.execute(sa.select(*sql.columns).where(*match)).mappings().first()
         return {str(at): str(value) for at, value in (found or {}).items() if value is not None}
@@ -88,6 +100,16 @@ class Owners:
 def _known(name: str, parts: Sequence[str | None]) -> Owner | None:
     known = tuple(part for part in parts if part is not None)
     return (name, known) if known and len(known) == len(parts) else None
+
+
+def key_equals(
+    columns: Sequence[sa.Column[Any]], key: Texts, dialect: str
+) -> list[sa.ColumnElement[bool]]:
+    """That ``columns`` hold a key that is given as text."""
+    return [
+        _equals(column, text, sqlite=dialect == "sqlite")
+        for column, text in zip(columns, key, strict=True)
+    ]
 
 
 def _equals(column: sa.Column[object], text: str, *, sqlite: bool) -> sa.ColumnElement[bool]:

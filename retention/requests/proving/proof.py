@@ -1,16 +1,19 @@
 """The proof that a request was carried out: what is kept for it before, and the search after.
 
-Of an erasure only. One pass over every system serves any number of requests.
+Of an erasure, an objection and a rectification. One pass over every system serves any number of
+requests.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import date
 
 from retention.holds import Person
 from retention.installation import Installation
 from retention.requests.book import casebook
 from retention.requests.model import Asked, Kind, RequestId
+from retention.requests.proving import corrections
 from retention.requests.proving.rescan import Case, Trace, gather_sought, rescan_many
 
 Progress = Callable[[str], None]
@@ -29,6 +32,8 @@ def remember(
     Raises:
         SourceError: a system cannot be reached. StoreError: the archive cannot be unsealed.
     """
+    if kind is Kind.rectification:
+        corrections.remember(installation, request_id, asked, persons, tokens)
     by_value = kind in (Kind.erasure, Kind.objection)
     if by_value and casebook.sought(installation, request_id) is None:
         casebook.keep_sought(
@@ -40,30 +45,37 @@ def prove(
     installation: Installation,
     request_ids: Sequence[RequestId],
     progress: Progress = lambda _: None,
+    *,
+    as_of: date,
 ) -> dict[RequestId, list[Trace]]:
     """What is left of the persons that the outcomes of their requests do not explain.
 
     Every request is in the answer, with nothing where all is as it was told. ``progress`` is told
-    the name of each table before it is read.
+    the name of each table before it is read; ``as_of`` is the day of the run.
 
     Raises:
         SourceError: a system cannot be reached or read, so nothing would be proved.
         StoreError: nor can a store, or the file of a release.
     """
     found: dict[RequestId, list[Trace]] = {number: [] for number in request_ids}
-    cases = {number: case for number in request_ids if (case := _case(installation, number))}
+    cases = {number: case for number in request_ids if (case := _case(installation, number, as_of))}
     if not cases:
         return found
     for number, traces in zip(
         cases, rescan_many(installation, list(cases.values()), progress), strict=True
     ):
         found[number] = [trace for trace in traces if not trace.explained]
+        if cases[number].corrected is not None and not found[number]:
+            corrections.tell(installation, number, cases[number], traces)
     return found
 
 
-def _case(installation: Installation, number: RequestId) -> Case | None:
+def _case(installation: Installation, number: RequestId, as_of: date) -> Case | None:
+    kind = casebook.get(installation, number).kind
+    if kind is Kind.rectification:
+        return corrections.case_of(installation, number)
     sought = casebook.sought(installation, number)
-    if casebook.get(installation, number).kind is not Kind.erasure or sought is None:
+    if kind not in (Kind.erasure, Kind.objection) or sought is None:
         return None
     return Case(
         sought,
@@ -74,6 +86,7 @@ def _case(installation: Installation, number: RequestId) -> Case | None:
             for subject in casebook.subjects(installation, number)
             if subject.chosen is False
         ],
+        opposed_on=as_of if kind is Kind.objection else None,
     )
 
 

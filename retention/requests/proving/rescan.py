@@ -14,15 +14,18 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from retention.catalogue.sources import source_errors
 from retention.installation import Installation
 from retention.requests.model import OutcomeLine
 from retention.requests.proving.archived import store_traces
+from retention.requests.proving.corrected import ExplainingCorrected, OutcomesOfCorrection
 from retention.requests.proving.explaining import Explaining, Found
 from retention.requests.proving.found import Case, Outcomes, Trace
 from retention.requests.proving.matching import Matcher
+from retention.requests.proving.opposing import Consents, ExplainingObjection, OutcomesOfObjection
 from retention.requests.proving.owners import Owners
 from retention.requests.proving.reading import Cells, RawTable, raw_tables, release_files
 from retention.requests.proving.sought import contacts, gather_sought
@@ -30,6 +33,9 @@ from retention.requests.proving.sought import contacts, gather_sought
 __all__ = ["Case", "Trace", "contacts", "gather_sought", "rescan", "rescan_many"]
 
 Progress = Callable[[str], None]
+
+_TELL_EVERY = 50_000
+"""Rows after which it is said that a table is still being read: some seconds of work."""
 
 _COMMON_KEYS = frozenset({"id", "key", "code", "number", "name", "uuid", "pk"})
 """A column of such a name in another table says nothing of whose key it holds."""
@@ -57,7 +63,7 @@ def rescan_many(
 ) -> list[list[Trace]]:
     """As ``rescan``, for any number of persons in one pass over every table and file.
 
-    ``progress`` is told the name of each table before it is read.
+    ``progress`` is told the name of each table before it is read, and again as it is.
     """
     matcher = Matcher(
         (
@@ -74,10 +80,24 @@ def rescan_many(
     for place, item in _everywhere(installation, many, matcher, owners, progress):
         found[place].append(item)
     answers = []
+    consents: dict[date, Consents] = {}
     for index, case in enumerate(many):
-        outcomes = Outcomes(installation.catalogue, installation.policy, case.outcomes)
-        explaining = Explaining(installation, case, index, matcher, owners, outcomes, found[index])
-        answers.append([*explaining.traces(), *store_traces(installation, case, outcomes)])
+        of_case = (installation, case, index, matcher, owners)
+        told = (installation.catalogue, installation.policy, case.outcomes)
+        explaining: Explaining
+        if case.opposed_on is not None:
+            day = case.opposed_on
+            of_day = consents.setdefault(day, Consents(installation, day))
+            opposed = OutcomesOfObjection(*told, of_day.ended)
+            explaining = ExplainingObjection(*of_case, opposed, found[index], of_day)
+        elif case.corrected is not None:
+            corrected = OutcomesOfCorrection(*told)
+            explaining = ExplainingCorrected(*of_case, corrected, found[index])
+        else:
+            explaining = Explaining(*of_case, Outcomes(*told), found[index])
+        answers.append(
+            [*explaining.traces(), *store_traces(installation, case, explaining.outcomes)]
+        )
     return answers
 
 
@@ -94,6 +114,8 @@ def _everywhere(
             keys = _Keys.of(installation, table, many)
             with source_errors(system), installation.sources.engine(system).connect() as at:
                 for number, cells in enumerate(table.rows(at)):
+                    if number and number % _TELL_EVERY == 0:
+                        progress(table.name)
                     yield from _in_row(installation, table, number, cells, matcher, keys, owners)
     for place, rows in release_files(installation):
         progress(place)
@@ -123,15 +145,18 @@ def _in_row(
     governed = table.short in installation.catalogue.systems[table.system].tables
     row = dict(zip(table.columns, cells, strict=True))
     owner = owners.of(table.name, row) if governed else None
+    root = owners.followed(table.name, row) if governed else None
     for hit in hits:
         column = None if hit.at is None else given[hit.at][0]
         wanted = hit.wanted
         yield (
             wanted.case,
-            Found(table.name, number, column, wanted.what, wanted.number, governed, owner),
+            Found(
+                table.name, number, column, wanted.what, wanted.number, governed, owner, root=root
+            ),
         )
     for case, column, points_at in pointing:
-        yield case, Found(table.name, number, column, "key", -1, governed, owner, points_at)
+        yield case, Found(table.name, number, column, "key", -1, governed, owner, points_at, root)
 
 
 @dataclass(frozen=True)

@@ -263,7 +263,10 @@ def _add_archived(installation: Installation, tokens: Sequence[str], found: _Gat
     if not tokens:
         return
     catalogue = installation.catalogue
+    known = {name for name, _ in catalogue.tables()}
     for item in person_module.archived_of(installation, tokens):
+        if item.table not in known:  # of a system that is gone nobody can say what a column means
+            continue
         table = catalogue.table(item.table)
         plain = {name: value for name, value in item.values.items() if name in table.columns}
         found.add(f"archive:{item.table}", table, plain, own=table.role is Role.subject)

@@ -1,4 +1,4 @@
-"""Who took an entry off the opposition list, and why.
+"""What requests took out of the systems; who took an entry off the opposition list, and why.
 
 Revision ID: cases_0003
 """
@@ -23,4 +23,13 @@ def upgrade() -> None:
         sa.Column("removed_by", sa.String(200), nullable=False),
         sa.Column("reason", sa.Text, nullable=False),
         sa.Column("expires_on", sa.Date, nullable=False),
+    )
+    op.create_table(
+        "cases_taken_out",
+        sa.Column("request_id", sa.String(200), primary_key=True),
+        sa.Column("table_name", sa.String(200), primary_key=True),
+        sa.Column("token", sa.String(64), primary_key=True),
+        sa.Column("digest", sa.LargeBinary, nullable=False),
+        sa.Column("prints", sa.JSON, nullable=False),
+        sa.Column("version", sa.Integer, nullable=False),
     )
