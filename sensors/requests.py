@@ -8,7 +8,7 @@ import hashlib
 import json
 import socket
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import dagster as dg
@@ -33,6 +33,8 @@ BATCH, COUNT = "batch", "requests"
 _SECONDS = 15
 _FILES_A_TICK = 20
 """Dagster gives a tick a minute; a file takes as long as looking for its person."""
+
+_UNDECIDED_EVERY = timedelta(minutes=10)
 
 _MARGIN = timedelta(days=1)
 """Of the clocks of Dagster's storage and of whoever verified a request."""
@@ -134,7 +136,10 @@ def _verified_requests(
             note_broken_off(installation, retention.now)
             if installation.settings.mode is Mode.observe:
                 return dg.SensorResult(skip_reason="'mode: observe' touches nothing")
-            take_up(installation, retention.now())
+            looks = _looks_again(context.cursor, retention.now())
+            take_up(installation, retention.now(), undecided=looks)
+            if looks:
+                context.update_cursor(retention.now().isoformat())
             waiting = _waiting(installation, context.instance, job.name, attempts_in, retention)
             at_work = busy(
                 installation.stores.control,
@@ -159,6 +164,14 @@ def _verified_requests(
         )
 
     return verified_requests
+
+
+def _looks_again(cursor: str | None, now: datetime) -> bool:
+    """Whether it is time to see if a date was mended: that plans each undecided request anew."""
+    try:
+        return cursor is None or now - datetime.fromisoformat(cursor) >= _UNDECIDED_EVERY
+    except (ValueError, TypeError):
+        return True
 
 
 def _waiting(

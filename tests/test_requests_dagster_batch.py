@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -276,3 +277,21 @@ def dead_lease(installation: Installation) -> Lease:
         installation.stores.control, holder="killed", host=socket.gethostname(), pid=process.pid,
         now=now(), seconds=300, alive=lambda *_: True,
     )  # fmt: skip
+
+
+def test_undecided_requests_are_planned_anew_every_ten_minutes_and_not_at_each_tick(
+    demo: Demo, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+
+    def noted(*_: Any, undecided: bool) -> list[Any]:
+        asked.append(undecided)
+        return []
+
+    monkeypatch.setattr("sensors.requests.take_up", noted)
+    moment, cursor = now(), None
+    for minutes in (0, 1, 9, 10, 11, 21):
+        at = moment + timedelta(minutes=minutes)
+        cursor = tick(demo, instance, "verified_requests", cursor=cursor, moment=at).cursor
+    tick(demo, instance, "verified_requests", cursor="spoiled", moment=moment)
+    assert asked == [True, False, False, True, False, True, True]

@@ -168,13 +168,14 @@ class World:
         elif asked.kind == "access":
             return
         elif self.frozen(person):
-            places = ("source", "sealed", *(["archive"] if asked.kind == "erasure" else []))
+            reaches_archive = asked.kind in ("erasure", "rectification")
+            places = ("source", "sealed", *(["archive"] if reaches_archive else []))
             asked.waits = customer.anything(*places)
         elif asked.kind == "erasure":
             customer.erased(self.day)
         elif asked.kind == "objection":
             customer.opposed(self.day)
-        elif customer.place == "source":
+        elif customer.place in ("source", "archive"):
             customer.email = asked.value
 
     def lift(self, request_id: str) -> None:

@@ -174,18 +174,23 @@ def _plan(
 
 
 def take_up(
-    installation: Installation, now: datetime, as_of: date | None = None
+    installation: Installation,
+    now: datetime,
+    as_of: date | None = None,
+    *,
+    undecided: bool = True,
 ) -> list[RequestId]:
     """Answered requests of which something waited that can be done now: verified again.
 
     What a hold had stopped is taken up once nothing holds the person any more; what could not
     be decided, once the plan for ``as_of`` (by default the day of ``now``) can decide more of
-    it: a date was mended. Called when a hold is released or a restriction lifted, and before
+    it: a date was mended. That is planned anew for each, and not asked unless ``undecided``. Called
+    when a hold is released or a restriction lifted, and before
     whatever looks for requests to carry out. Repeatable: what still waits stays answered.
     """
-    candidates = results.ever(installation, Outcome.held) | results.ever(
-        installation, Outcome.review
-    )
+    candidates = results.ever(installation, Outcome.held)
+    if undecided:
+        candidates |= results.ever(installation, Outcome.review)
     if not candidates:
         return []
     day = as_of or day_in(now, installation.zone)
@@ -195,7 +200,7 @@ def take_up(
         number = request.request_id
         if number not in candidates:
             continue
-        reason = _why_taken_up(installation, request, held, day)
+        reason = _why_taken_up(installation, request, held, day if undecided else None)
         if reason is not None:
             casebook.move(
                 installation, number, State.verified, by="orchestrator", reason=reason, now=now
@@ -205,7 +210,7 @@ def take_up(
 
 
 def _why_taken_up(
-    installation: Installation, request: Request, held: holds.HeldRows, as_of: date
+    installation: Installation, request: Request, held: holds.HeldRows, as_of: date | None
 ) -> str | None:
     lines = casebook.outcomes(installation, request.request_id)
     outcomes = {line.outcome for line in lines}
@@ -217,7 +222,7 @@ def _why_taken_up(
         return None
     if Outcome.held in outcomes:
         return "what held the data back has ended"
-    if _can_be_decided(installation, request, lines, as_of):
+    if as_of is not None and _can_be_decided(installation, request, lines, as_of):
         return "what could not be decided can be decided now"
     return None
 
@@ -234,7 +239,7 @@ def _can_be_decided(
         known = known_of(installation, number)
         aim = aim_for(installation, request, known, as_of)
         plan = plan_request(installation, request, known.persons, known.tokens, aim, {})
-    except SourceError:
+    except (SourceError, RequestError):
         return False
     before, now = _in_review(told), _in_review(plan.outcomes)
     return any(now[place] < rows for place, rows in before.items())
