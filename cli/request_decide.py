@@ -11,6 +11,7 @@ from cli import request_show as showing
 from cli.door import door, today, utc_now
 from cli.options import By, Config, Json, Reason, RequestArgument
 from cli.output import say, write_json
+from retention.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from retention.installation import Installation
@@ -113,14 +114,42 @@ def extend(
 def retry(
     ctx: typer.Context,
     *,
-    request_id: RequestArgument,
+    request_id: Annotated[
+        str | None, typer.Argument(metavar="[ID]", help="A request that failed; or --all of them.")
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Every open request that has failed.")
+    ] = False,
     reason: Reason,
     by: By,
     config: Config = None,
     as_json: Json = False,
 ) -> None:
-    """Take up a request that has failed, once its cause is mended: it is verified again."""
-    _change("retry", ctx, config, request_id, reason=reason, by=by, as_json=as_json)
+    """Take up a request that has failed, once its cause is mended: it is verified again.
+
+    One cause (a system out of reach) may have failed a whole batch: --all takes them all up.
+    """
+    from retention.requests.book import casebook
+    from retention.requests.doing.broken_off import note_broken_off
+    from retention.requests.model import OPEN
+
+    if (request_id is None) is not everything:
+        raise ConfigurationError("which request? give its ID, or --all that failed")
+    if request_id is not None:
+        _change("retry", ctx, config, request_id, reason=reason, by=by, as_json=as_json)
+        return
+    with door(ctx, config).installation() as installation:
+        note_broken_off(installation, utc_now)
+        failed = [item for item in casebook.listed(installation, states=OPEN) if item.failure]
+        done = [
+            casebook.retry(installation, item.request_id, by=by, reason=reason, now=utc_now())
+            for item in failed
+        ]
+        day = today(installation)
+    if as_json:
+        write_json([showing.as_document(item, day) for item in done])
+    else:
+        say(f"{len(done)} request(s) taken up again")
 
 
 def _change(

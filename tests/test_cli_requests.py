@@ -353,6 +353,23 @@ def test_a_process_that_is_killed_leaves_a_request_that_says_so(demo: Demo) -> N
     ]  # fmt: skip
 
 
+def test_what_one_cause_has_failed_is_taken_up_again_at_once(demo: Demo) -> None:
+    numbers = {verified(demo, "erasure"), verified(demo, "access")}
+    waits = asks(demo, "portability")["request_id"]
+    assert demo.run("request", "retry", *WHY).code == 2
+    assert demo.run("request", "retry", waits, "--all", *WHY).code == 2
+    assert done(demo, "retry", "--all", *WHY).out == "0 request(s) taken up again\n"
+    (demo.folder / "web.sqlite").rename(demo.folder / "gone.sqlite")
+    assert demo.run("request", "process", "--all").code != 0
+    (demo.folder / "gone.sqlite").rename(demo.folder / "web.sqlite")
+    again = done(demo, "retry", "--all", "--json", *WHY).json
+    assert {item["request_id"] for item in again} == numbers
+    assert {item["state"] for item in again} == {"verified"}
+    answered = done(demo, "process", "--all", "--json").json
+    assert {item["request_id"] for item in answered} == numbers
+    assert done(demo, "show", waits, "--json").json["state"] == "received"
+
+
 def test_a_failed_request_is_taken_up_again(demo: Demo) -> None:
     request_id = verified(demo, "erasure")
     assert demo.run("request", "retry", request_id, *WHY).code == 8
