@@ -4,25 +4,14 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import sqlite3
 import stat
-import subprocess
-import sys
-import time
 import zipfile
-from contextlib import closing
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cli.door import utc_now
-from retention.execution.run import acquire_lease
-from retention.installation import opened
-from retention.requests.doing import carrying_out
-from retention.requests.model import RequestError
 from tests.cli_support import Answer, Demo, call, demo, one_line, pristine, process
 
 __all__ = ["demo", "pristine"]
@@ -289,113 +278,6 @@ def test_a_correction_reaches_the_systems(demo: Demo) -> None:
     done(demo, "process", request_id)
     find = "SELECT last_name FROM customers WHERE customer_id = ?"
     assert demo.sql("crm", find, who["customer_id"]) == [("Le=maire",)]
-
-
-def test_where_one_request_fails_the_others_go_on(
-    demo: Demo, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    first, second = verified(demo, "access"), verified(demo, "portability")
-    true_step = carrying_out.copy
-
-    def sometimes(batch: Any, request: Any) -> Any:
-        if request.request_id == first:
-            raise RequestError("not today")
-        return true_step(batch, request)
-
-    monkeypatch.setattr(carrying_out, "copy", sometimes)
-    answer = demo.run("request", "process", "--all", "--json")
-    assert answer.code == 8
-    assert one_line(answer) == f"request {first[:12]}: not today"
-    assert [item["request_id"] for item in answer.json] == [second]
-    # It is tried again when a person says so, and not before.
-    assert done(demo, "process", "--all").out == "no verified requests\n"
-    done(demo, "retry", first, *WHY)
-    monkeypatch.setattr(carrying_out, "copy", true_step)
-    assert "answered" in done(demo, "process", "--all").out
-
-
-def test_while_another_run_is_at_work_all_wait(demo: Demo) -> None:
-    numbers = [verified(demo, "access"), verified(demo, "portability")]
-    with opened(demo.config, {}) as installation, acquire_lease(installation, "another", utc_now):
-        answer = demo.run("request", "process", "--all", "--json")
-    assert answer.code == 6
-    assert one_line(answer).startswith("2 request(s) stay as they were: another run is at work")
-    listed = done(demo, "list", "--json").json
-    assert {(item["state"], item["failure"]) for item in listed} == {("verified", None)}
-    assert {item["request_id"] for item in listed} == set(numbers)
-
-
-def test_a_process_that_is_killed_leaves_a_request_that_says_so(demo: Demo) -> None:
-    number, waits = verified(demo, "erasure"), verified(demo, "portability")
-    environment = os.environ | {"RETENTION_CONFIG": str(demo.config)}
-    killed = subprocess.Popen(
-        [sys.executable, "-m", "cli.main", "request", "process", "--all"], env=environment,
-        cwd=Path(__file__).parent.parent, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    until = time.monotonic() + 120
-    with closing(sqlite3.connect(demo.folder / "crm.sqlite")) as source:
-        source.execute("BEGIN IMMEDIATE")  # it can plan, and change nothing
-        while True:
-            item = next(i for i in done(demo, "list", "--json").json if i["request_id"] == number)
-            assert item["failure"] is None, "its process lives"
-            if item["state"] == "executing":
-                break
-            assert killed.poll() is None and time.monotonic() < until
-        killed.kill()
-        killed.wait()
-    (item,) = (i for i in done(demo, "list", "--json").json if i["request_id"] == number)
-    assert item["failure"].startswith("its run ended before its time")
-    assert "failed: its run ended" in " ".join(done(demo, "show", number).out.split())
-    assert done(demo, "show", waits, "--json").json["failure"] is None
-    done(demo, "retry", number, *WHY)
-    assert [item["state"] for item in done(demo, "process", "--all", "--json").json] == [
-        "answered", "answered",
-    ]  # fmt: skip
-
-
-def test_what_one_cause_has_failed_is_taken_up_again_at_once(demo: Demo) -> None:
-    numbers = {verified(demo, "erasure"), verified(demo, "access")}
-    waits = asks(demo, "portability")["request_id"]
-    assert demo.run("request", "retry", *WHY).code == 2
-    assert demo.run("request", "retry", waits, "--all", *WHY).code == 2
-    assert done(demo, "retry", "--all", *WHY).out == "0 request(s) taken up again\n"
-    (demo.folder / "web.sqlite").rename(demo.folder / "gone.sqlite")
-    assert demo.run("request", "process", "--all").code != 0
-    (demo.folder / "gone.sqlite").rename(demo.folder / "web.sqlite")
-    again = done(demo, "retry", "--all", "--json", *WHY).json
-    assert {item["request_id"] for item in again} == numbers
-    assert {item["state"] for item in again} == {"verified"}
-    answered = done(demo, "process", "--all", "--json").json
-    assert {item["request_id"] for item in answered} == numbers
-    assert done(demo, "show", waits, "--json").json["state"] == "received"
-
-
-def test_a_failed_request_is_taken_up_again(demo: Demo) -> None:
-    request_id = verified(demo, "erasure")
-    assert demo.run("request", "retry", request_id, *WHY).code == 8
-    (demo.folder / "web.sqlite").rename(demo.folder / "gone.sqlite")
-    failed = demo.run("request", "process", request_id)
-    assert failed.code != 0
-    assert one_line(failed)
-    assert "failed" in done(demo, "list", "--json").json[0]["waits_for"]
-    (demo.folder / "gone.sqlite").rename(demo.folder / "web.sqlite")
-    done(demo, "retry", request_id, *WHY)
-    done(demo, "process", request_id)
-    assert done(demo, "show", request_id, "--json").json["state"] == "answered"
-
-
-def test_a_system_out_of_reach_does_not_lose_the_request(demo: Demo) -> None:
-    who = person(demo)
-    (demo.folder / "web.sqlite").rename(demo.folder / "gone.sqlite")
-    answer = demo.run("request", "add", "--kind", "access", "--email", who["email"], *BY)
-    assert answer.code == 3
-    (item,) = done(demo, "list", "--json").json
-    assert item["request_id"] in one_line(answer)
-    again = demo.run("request", "verify", item["request_id"], "--how", "x", *BY)
-    assert again.code == 3
-    (demo.folder / "gone.sqlite").rename(demo.folder / "web.sqlite")
-    done(demo, "verify", item["request_id"], "--how", "x", *BY)
-    assert len(done(demo, "show", item["request_id"], "--json").json["records"]) >= 1
 
 
 def test_the_inbox_is_taken_in(demo: Demo) -> None:

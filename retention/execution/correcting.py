@@ -21,7 +21,7 @@ import sqlalchemy as sa
 from retention.catalogue.model import TableName
 from retention.encoding import encode
 from retention.errors import StoreError
-from retention.execution import fingerprinting
+from retention.execution import fingerprinting, vaulted
 from retention.execution.chunks import Chunk, IntendedRow
 from retention.execution.expiry_stage import ARCHIVE
 from retention.execution.sealing import (
@@ -191,7 +191,7 @@ def _parts(work: Work, rows: Sequence[IntendedRow]) -> list[_Part]:
     known = {str(name) for name, _ in work.installation.catalogue.tables()}
     stored = [row for row in stored if row.table_name in known]
     keys = work.installation.keyring.open_units({row.unit_id for row in stored})
-    identities = _identities(work, tokens)
+    identities = vaulted.of_records(work.installation.stores, tokens)
     found = []
     for row in stored:
         place = (row.record_token, row.incarnation, row.unit_id)
@@ -205,17 +205,6 @@ def _parts(work: Work, rows: Sequence[IntendedRow]) -> list[_Part]:
             unseal_identity(*place, key, sealed) if sealed else {}, row.facts, row.row_digest,
         )  # fmt: skip
         found.append(_Part(segment, row.unit_id, key, row.incarnation, row.chunk_id))
-    return found
-
-
-def _identities(work: Work, tokens: Sequence[str]) -> dict[tuple[str, int, str], bytes]:
-    at = vault.records.c
-    found: dict[tuple[str, int, str], bytes] = {}
-    with reading(work.installation.stores.vault) as connection:
-        for batch in batches(tokens, BATCH):
-            statement = sa.select(at.record_token, at.incarnation, at.unit_id, at.sealed)
-            for row in connection.execute(statement.where(at.record_token.in_(batch))):
-                found[row.record_token, row.incarnation, row.unit_id] = row.sealed
     return found
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from retention.errors import StoreError
+from retention.execution import vaulted
 from retention.execution.archive_stage import moved
 from retention.execution.expiry_stage import expire_units
 from retention.execution.sealing import RESTRICTED, reseal, unpack_facts
@@ -198,19 +199,13 @@ def _rows(
 ) -> Iterator[tuple[Mapping[str, Any], bytes | None]]:
     """The stored rows of some of a unit's records, each with its sealed identity."""
     wanted = {(record.record_token, record.incarnation) for record in records}
-    at = vault.records.c
-    with reading(work.installation.stores.vault) as connection:
-        statement = sa.select(at.record_token, at.incarnation, at.sealed)
-        sealed = {
-            (row.record_token, row.incarnation): row.sealed
-            for row in connection.execute(statement.where(at.unit_id == unit_id))
-        }
+    sealed = vaulted.of_units(work.installation.stores, [unit_id])
     statement_of_all = sa.select(archive.records).where(archive.records.c.unit_id == unit_id)
     with reading(work.installation.stores.archive) as connection:
         for row in connection.execute(statement_of_all).mappings().all():
             place = (row["record_token"], row["incarnation"])
             if place in wanted:
-                yield dict(row), sealed.get(place)
+                yield dict(row), sealed.get((*place, unit_id))
 
 
 def _copy_fingerprints(

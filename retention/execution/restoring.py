@@ -19,6 +19,7 @@ from sqlalchemy.exc import IntegrityError
 
 from retention.catalogue.model import Catalogue, TableName
 from retention.errors import SourceError, StoreError
+from retention.execution import vaulted
 from retention.execution.chunks import Chunk, IntendedRow
 from retention.execution.sealing import (
     PSEUDONYMS,
@@ -67,7 +68,7 @@ def restricted_rows(installation: Installation, tokens: Sequence[str]) -> list[R
         with reading(installation.stores.archive) as connection:
             rows = connection.execute(statement.where(unit.subject_token.in_(batch))).all()
         rows = [row for row in rows if RESTRICTED in row.facts]
-        identities = _identities(installation, [row.unit_id for row in rows])
+        identities = vaulted.of_units(installation.stores, [row.unit_id for row in rows])
         keys = installation.keyring.open_units({row.unit_id for row in rows})
         found += [_opened(installation, row, identities, keys) for row in rows]
     return found
@@ -91,19 +92,6 @@ def _opened(
     table = TableName(row.table_name)
     key = tuple(values[name] for name in installation.catalogue.table(table).key)
     return RestrictedRow(table, key, values, *place, bytes(row.row_digest))
-
-
-def _identities(
-    installation: Installation, units: Sequence[str]
-) -> dict[tuple[str, int, str], bytes]:
-    at = vault.records.c
-    found: dict[tuple[str, int, str], bytes] = {}
-    with reading(installation.stores.vault) as connection:
-        for batch in batches(sorted(set(units)), BATCH):
-            statement = sa.select(at.record_token, at.incarnation, at.unit_id, at.sealed)
-            for row in connection.execute(statement.where(at.unit_id.in_(batch))):
-                found[row.record_token, row.incarnation, row.unit_id] = row.sealed
-    return found
 
 
 def restore(work: Work, tokens: Sequence[str], *, keep_rows: bool = False) -> Counter[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -15,6 +14,7 @@ from retention.catalogue.bound import BoundTable
 from retention.catalogue.model import TableName
 from retention.catalogue.sources import source_errors
 from retention.errors import StoreError
+from retention.execution import vaulted
 from retention.execution.sealing import PSEUDONYMS, RESTRICTED, unseal_identity, unseal_payload
 from retention.execution.trees import Tree, read_trees
 from retention.holds import HeldRows, Person, held_rows
@@ -23,7 +23,7 @@ from retention.planning.facts import Key, key_in
 from retention.planning.judge import Judged, judge
 from retention.planning.memory import remembered
 from retention.planning.pages import read_rows
-from retention.stores import archive, vault
+from retention.stores import archive
 from retention.stores.open import reading
 from retention.stores.sql import BATCH, batches
 
@@ -131,7 +131,7 @@ def archived_of(installation: Installation, tokens: Sequence[str]) -> Iterator[A
         with reading(installation.stores.archive) as connection:
             rows = connection.execute(statement.where(unit.subject_token.in_(batch))).all()
         keys = installation.keyring.open_units({row.unit_id for row in rows})
-        identities = _identities(installation, [row.record_token for row in rows])
+        identities = vaulted.of_records(installation.stores, [row.record_token for row in rows])
         for row in rows:
             place = (row.record_token, row.incarnation, row.unit_id)
             if row.unit_id not in keys:
@@ -152,16 +152,3 @@ def archived_of(installation: Installation, tokens: Sequence[str]) -> Iterator[A
                 row.incarnation,
                 RESTRICTED in row.facts,
             )
-
-
-def _identities(
-    installation: Installation, tokens: Sequence[str]
-) -> dict[tuple[str, int, str], bytes]:
-    at = vault.records.c
-    found: dict[tuple[str, int, str], bytes] = defaultdict(bytes)
-    with reading(installation.stores.vault) as connection:
-        for batch in batches(sorted(set(tokens)), BATCH):
-            statement = sa.select(at.record_token, at.incarnation, at.unit_id, at.sealed)
-            for row in connection.execute(statement.where(at.record_token.in_(batch))):
-                found[row.record_token, row.incarnation, row.unit_id] = row.sealed
-    return dict(found)

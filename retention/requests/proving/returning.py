@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
@@ -44,8 +44,8 @@ class Returned:
     """The answered request that took it out, the last of several."""
     kind: Kind
     table: TableName
-    key: Key
-    row: Mapping[str, Any]
+    key: Key = field(repr=False)
+    row: Mapping[str, Any] = field(repr=False)
     unchanged: bool
     """It is the very row that was taken out; else it only looks like it."""
 
