@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
@@ -25,7 +24,9 @@ from retention.requests.book import casebook
 from retention.requests.finding.identity import Match
 from retention.requests.model import Asked, Kind, Request
 from sensors.requests import BATCH, COUNT, batch_id
-from tests.dagster_support import Demo
+from tests.dagster_support import Demo, copied
+
+__all__ = ["copied"]
 
 TODAY = datetime.now(UTC).date()
 KEY = 990_100
@@ -63,13 +64,6 @@ def plant_prospect(demo: Demo, key: int = KEY) -> None:
         f" collected_at) VALUES ({key}, '{NAME}', '{NAME}', '{MAIL}', '{PHONE}', 'fair',"
         f" '{lately} 10:00:00')",
     )
-
-
-def copied(demo: Demo, folder: Path) -> Demo:
-    shutil.copytree(demo.folder, folder)
-    copy = Demo.__new__(Demo)
-    copy.folder, copy.config, copy.home = folder, folder / "retention.yaml", folder / "dagster"
-    return copy
 
 
 def rows_left(demo: Demo) -> int:
