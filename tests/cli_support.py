@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from demo.write import write_demo
+from retention.policy.calendar import day_in, zone
 
 ROOT = Path(__file__).parent.parent
 GOLDEN = Path(__file__).parent / "data" / "cli"
@@ -146,3 +147,9 @@ def agrees_with_golden(name: str, text: str, **masked: str) -> None:
 
 def now() -> datetime:
     return datetime.now(UTC)
+
+
+def today() -> date:
+    """The day it is where the policy applies, as the commands reckon it: in the last hours of a
+    day in UTC it is tomorrow's."""
+    return day_in(now(), zone("Europe/Paris"))

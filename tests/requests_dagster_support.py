@@ -20,6 +20,7 @@ from pipelines.resources import RETENTION, RetentionResource
 from retention.catalogue.model import TableName
 from retention.holds import subject_token
 from retention.installation import Installation, open_installation, opened
+from retention.policy.calendar import day_in, zone
 from retention.requests.book import casebook
 from retention.requests.finding.identity import Match
 from retention.requests.model import Asked, Kind, Request
@@ -28,7 +29,7 @@ from tests.dagster_support import Demo, copied
 
 __all__ = ["copied"]
 
-TODAY = datetime.now(UTC).date()
+TODAY = day_in(datetime.now(UTC), zone("Europe/Paris"))
 KEY = 990_100
 NAME, PHONE, TEXT = "Zoltandemande", "+33799887755", "canary wrote a private remark"
 MAIL = f"{NAME.lower()}@canary.mail.example"

@@ -98,6 +98,19 @@ def test_the_engine_reads_neither_clock_nor_environment(package: str) -> None:
     assert asking == []
 
 
+def test_no_test_takes_the_day_of_the_machine_for_that_of_the_policy() -> None:
+    """They differ for an hour or two a day, and so would the test's outcome."""
+    asks = re.compile(r"\bdate\.today\(|\bnow\([^()]*\)\.date\(")
+    asking = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in sorted((ROOT / "tests").rglob("*.py"))
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if asks.search(line)
+    ]
+
+    assert asking == []
+
+
 def test_dagster_sends_nothing_home_and_finds_its_definitions() -> None:
     instance = yaml.safe_load((ROOT / "dagster.yaml").read_text(encoding="utf-8"))
     workspace = yaml.safe_load((ROOT / "workspace.yaml").read_text(encoding="utf-8"))
