@@ -85,7 +85,12 @@ _IBAN = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}", re.ASCII)
 
 def field_of(column: Column) -> str | None:
     """Which of ``FIELDS`` a column holds, by its category; ``None`` for all other columns."""
-    return _OF_CATEGORY.get(column.category)
+    return field_of_category(column.category)
+
+
+def field_of_category(category: str) -> str | None:
+    """Which of ``FIELDS`` data of a category are; ``None`` for all other categories."""
+    return _OF_CATEGORY.get(category)
 
 
 def normal(field: str, value: object, region: str = "FR") -> str | None:

@@ -21,6 +21,7 @@ from retention.requests.book.known import (
     KnownSubject,
     choose,
     persons,
+    put_seen,
     put_subjects,
     subjects,
     tokens,
@@ -45,7 +46,7 @@ from retention.stores.open import reading, writing
 __all__ = [
     "WAITING", "AlreadyOpen", "Change", "KnownSubject", "add", "answer", "changes", "choose",
     "closed", "doubt", "extend", "fail", "get", "keep_sought", "listed", "move", "outcomes",
-    "persons", "put_outcomes", "put_subjects", "reconcile", "refuse", "retry", "sought",
+    "persons", "put_outcomes", "put_seen", "put_subjects", "reconcile", "refuse", "retry", "sought",
     "subjects", "tokens", "verify",
 ]  # fmt: skip
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from retention.installation import Installation
 from retention.keys import Keyring
 from retention.planning.facts import Key
 from retention.requests.book import filing, recording
+from retention.requests.finding.holders import Prints, Relation, relation
 from retention.requests.model import RequestError, RequestId, State
 from retention.stores import cases
 from retention.stores.open import reading, writing
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 CHOOSING = frozenset({State.received, State.verified})
 """Later a plan has been made, for those who were chosen."""
+
+_DIRECT = ("customer_ref", "email", "phone")
 
 _PREFIX = re.compile(r"[0-9a-f]{6,64}")
 
@@ -46,6 +49,8 @@ class KnownSubject:
     chosen: bool | None
     agrees: tuple[str, ...]
     contradicts: tuple[str, ...]
+    seen: Prints = field(default=frozenset(), repr=False)
+    """What the record said of whose it is when it was found, or chosen: fingerprints."""
 
 
 def put_subjects(
@@ -53,8 +58,9 @@ def put_subjects(
 ) -> None:
     """Keep what identity resolution found; exact matches are chosen, the others left open.
 
-    Found again: a choice stands, unless a field contradicts that did not before; what is not
-    found any more and was not chosen is dropped.
+    Found again: a choice stands, unless a field contradicts that did not before, or the record
+    says nothing any more of what it said. What is not found any more and was not chosen is
+    dropped; what was chosen for a value that is not its own any more waits for a person.
 
     Raises:
         RequestError: there is no such request, or it is not open.
@@ -67,6 +73,12 @@ def put_subjects(
         for place, subject in known.items():
             if place not in wanted and subject.chosen is None:
                 _drop(connection, request.request_id, subject)
+                changed = True
+            elif place not in wanted and _lost(request.state, subject):
+                _store(
+                    installation.keyring, connection, request.request_id,
+                    replace(subject, chosen=None),
+                )  # fmt: skip
                 changed = True
         for place, match in wanted.items():
             found = _found(match, known.get(place))
@@ -129,6 +141,19 @@ def choose(
     )
 
 
+def put_seen(
+    installation: Installation, request_id: str, subject: KnownSubject, seen: Prints
+) -> None:
+    """What a record says of whose it is now that a person has said that it is theirs.
+
+    Raises:
+        RequestError: there is no such request, or it is not open.
+    """
+    with writing(installation.stores.cases) as connection:
+        request = filing.read_open(installation, connection, request_id)
+        _store(installation.keyring, connection, request.request_id, replace(subject, seen=seen))
+
+
 def subjects(installation: Installation, request_id: str) -> list[KnownSubject]:
     """The records that may be the person's, by table and token.
 
@@ -173,7 +198,8 @@ def open_choices(connection: Connection, request_id: RequestId) -> int:
 def _found(match: Match, known: KnownSubject | None) -> KnownSubject:
     chosen: bool | None = True if match.exact else None
     if known is not None and known.chosen is not None:
-        new = set(match.contradicts) - set(known.contradicts)
+        new = bool(set(match.contradicts) - set(known.contradicts))
+        new |= relation(known.seen, match.seen) is not Relation.same
         chosen = None if known.chosen and new else known.chosen
     # A record that has left for the archive since is found there without its key.
     key = tuple(match.key) or (known.key if known else ())
@@ -185,6 +211,14 @@ def _found(match: Match, known: KnownSubject | None) -> KnownSubject:
         chosen=chosen,
         agrees=tuple(match.agrees),
         contradicts=tuple(match.contradicts),
+        seen=match.seen or (known.seen if known else frozenset()),
+    )
+
+
+def _lost(state: State, subject: KnownSubject) -> bool:
+    """Whether a record was chosen for a value that it has no more, before anything was done."""
+    return bool(
+        state is State.received and subject.chosen and subject.key and subject.found_by in _DIRECT
     )
 
 
@@ -219,13 +253,24 @@ def _store(
         "request_id": request_id,
         "table_name": str(subject.table),
         "subject_token": subject.token,
-        "sealed_key": keyring.seal(context, encode(list(subject.key))),
+        "sealed_key": keyring.seal(context, encode(_sealed(subject))),
         "found_by": subject.found_by,
         "chosen": subject.chosen,
         "agrees": list(subject.agrees),
         "contradicts": list(subject.contradicts),
     }
     connection.execute(cases.request_subjects.insert(), row)
+
+
+def _sealed(subject: KnownSubject) -> list[Any]:
+    """The key; after it, in a list, what was seen: earlier entries have none."""
+    return [list(subject.key), [list(item) for item in sorted(subject.seen)]]
+
+
+def _unsealed(found: list[Any]) -> tuple[Key, Prints]:
+    if len(found) == 2 and all(isinstance(part, list) for part in found):
+        return tuple(found[0]), frozenset((name, item) for name, item in found[1])
+    return tuple(found), frozenset()
 
 
 def _read(
@@ -242,9 +287,10 @@ def _read(
 
 def _subject(keyring: Keyring, row: Row[Any]) -> KnownSubject:
     key: Key = ()
+    seen: Prints = frozenset()
     if row.sealed_key:
         context = f"subject:{row.request_id}:{row.subject_token}"
-        key = tuple(decode(keyring.unseal(context, row.sealed_key)))
+        key, seen = _unsealed(decode(keyring.unseal(context, row.sealed_key)))
     return KnownSubject(
         table=TableName(row.table_name),
         key=key,
@@ -253,4 +299,5 @@ def _subject(keyring: Keyring, row: Row[Any]) -> KnownSubject:
         chosen=row.chosen,
         agrees=tuple(row.agrees),
         contradicts=tuple(row.contradicts),
+        seen=seen,
     )

@@ -58,6 +58,8 @@ def gather(
 ) -> Gathered:
     """All that is held of ``persons``, system by system, and in the archive under ``tokens``.
 
+    Nothing of the archive is shown for a person's key alone: it may hold another's who had it.
+
     Raises:
         SourceError: a system is out of reach; a copy with a hole in it is none.
         StoreError: a record of the archive cannot be unsealed.
@@ -72,7 +74,7 @@ def gather(
             for row in tree.rows:
                 record = of_source(disclosing, row, table.judged[key].decision, stopped)
                 found[row.name].append(record)
-    for parts in _together(archived_of(installation, sorted(subjects))):
+    for parts in _together(archived_of(installation, tokens)):
         record = of_archive(disclosing, parts, held.get(parts[0].subject_token))
         found[parts[0].table].append(record)
     order = {name: place for place, (name, _) in enumerate(installation.catalogue.tables())}

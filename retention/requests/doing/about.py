@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
 from retention.holds import Person
 from retention.installation import Installation
 from retention.requests.book import casebook
-from retention.requests.doing import rectifying
+from retention.requests.book.casebook import KnownSubject
+from retention.requests.doing import rectifying, theirs
 from retention.requests.doing.aims import PersonAim, aim_of
 from retention.requests.doing.waiting import waiting
 from retention.requests.finding import identity
+from retention.requests.finding.holders import Relation, relation
 from retention.requests.model import Asked, Kind, Request, RequestError, RequestId
 
 
@@ -21,29 +24,48 @@ class Known:
 
     persons: tuple[Person, ...]
     tokens: tuple[str, ...]
+    """Of the subjects whose records in the archive, if there are any, are theirs."""
+
+    @property
+    def nobody(self) -> bool:
+        """Whether nobody of that description is known."""
+        return not (self.persons or self.tokens)
 
 
 def known_of(installation: Installation, request_id: RequestId) -> Known:
-    """Whom a request is about: records in the sources, and subjects in sources and archive."""
-    persons = casebook.persons(installation, request_id)
+    """Whom a request is about: records in the sources, and subjects in sources and archive.
+
+    What is another person's by now, under the same key, is left out.
+
+    Raises:
+        RequestError: whose a record is cannot be told any more.
+    """
+    asked = casebook.get(installation, request_id).asked
+    said = identity.said_of(installation, asked) if asked else frozenset()
+    chosen = [item for item in casebook.subjects(installation, request_id) if item.chosen]
+    persons = theirs.rows_of(installation, chosen, said)
     return Known(
-        (*persons, *_back(installation, request_id)),
-        tuple(casebook.tokens(installation, request_id)),
+        (*persons, *_back(installation, chosen, asked)),
+        tuple(sorted(set(theirs.archived_of(installation, chosen, said)))),
     )
 
 
-def _back(installation: Installation, request_id: RequestId) -> list[Person]:
+def _back(
+    installation: Installation, chosen: Sequence[KnownSubject], asked: Asked | None
+) -> list[Person]:
     """Records that only the archive had when they were looked for, and that are back.
 
     A restriction has ended since. Only the very same records are taken; nobody is added.
     """
-    chosen = [item for item in casebook.subjects(installation, request_id) if item.chosen]
-    missing = {item.token for item in chosen if not item.key}
-    asked = casebook.get(installation, request_id).asked
+    missing = {item.token: item.seen for item in chosen if not item.key}
     if not missing or asked is None:
         return []
-    found = identity.resolve(installation, asked)
-    return [(item.table, item.key) for item in found if item.key and item.token in missing]
+    return [
+        (item.table, item.key)
+        for item in identity.resolve(installation, asked)
+        if item.key and item.token in missing
+        and relation(missing[item.token], item.seen) is not Relation.other
+    ]  # fmt: skip
 
 
 def aim_for(installation: Installation, request: Request, known: Known, as_of: date) -> PersonAim:

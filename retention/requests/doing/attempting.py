@@ -125,7 +125,7 @@ def change(batch: Batch, request: Request) -> None:
             installation, number, request.kind, asked_of(request), known.persons, known.tokens
         )
         returning.remember(installation, number, request.kind, known.persons)
-        if request.kind is Kind.restriction and known.tokens:
+        if request.kind is Kind.restriction and not known.nobody:
             _restrict(installation, request, known, batch.clock())
         aim = aim_for(installation, request, known, batch.as_of)
         planned = plan_request(installation, request, known.persons, known.tokens, aim, stopped)
@@ -176,7 +176,8 @@ def _execute(work: Work, request: Request, known: Known) -> None:
     if request.kind is Kind.erasure:
         erase_archived(work, known.tokens)
         # A copy is evidence of nothing: it goes, also where a hold keeps what it is a copy of.
-        package.destroy_of(work.installation, known.tokens, work.clock())
+        chosen = casebook.tokens(work.installation, request.request_id)
+        package.destroy_of(work.installation, chosen, work.clock())
     if request.kind is Kind.rectification:
         left = left_in_archive(
             work.installation, request.request_id, known.persons, known.tokens,
@@ -207,7 +208,7 @@ def _restrict(installation: Installation, request: Request, known: Known, now: d
 
 def _beside(work: Work, request: Request, known: Known) -> list[OutcomeLine]:
     """What the plan does not say: evidence left as issued, and that nobody is known."""
-    if not known.tokens:
+    if known.nobody:
         return [_nothing()]
     if request.kind is not Kind.rectification:
         return []

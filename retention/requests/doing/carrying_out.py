@@ -30,6 +30,10 @@ __all__ = ["BY", "Clock", "Fate", "Watch", "carry_out", "carry_out_many", "fores
 
 STOPPED = "stopped by a person between two chunks; 'retention request retry' goes on with it"
 INTERRUPTED = "interrupted by a person; 'retention request retry' repairs it and goes on"
+_UNCHOSEN = (
+    "records that may be the person's wait for a choice: 'retention request choose', then "
+    "'retention request retry'"
+)
 _STOPPED_BEFORE = "a person stopped the run before it came to this request, which waits"
 
 _NEXT = {
@@ -210,7 +214,11 @@ class _Run:
         if request.state is not State.verified:
             self.errors[number] = _not_verified(request)
             return
-        tokens = frozenset(casebook.tokens(self.batch.installation, number))
+        known = casebook.subjects(self.batch.installation, number)
+        if any(subject.chosen is None for subject in known):
+            self._failed([number], RequestError(_UNCHOSEN), _UNCHOSEN)
+            return
+        tokens = frozenset(subject.token for subject in known if subject.chosen)
         if any(tokens & others for others in self.unproved.values()):
             # The same person again: what the next does must not be held against the last.
             self._prove()

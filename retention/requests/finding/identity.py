@@ -17,14 +17,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from itertools import product
 
 from retention.catalogue.model import TableName
 from retention.holds import Person
-from retention.identities import fingerprints
+from retention.identities import field_of_category, fingerprints, normal
 from retention.installation import Installation
 from retention.keys import Keyring
 from retention.planning.facts import Key
+from retention.requests.finding.holders import SAYS_WHO, Prints, Relation, relation
 from retention.requests.finding.likeness import KEYS, NAMES, Likeness, Sought
 from retention.requests.finding.linking import Links
 from retention.requests.finding.searching import (
@@ -57,6 +59,8 @@ class Match:
     exact: bool
     agrees: tuple[str, ...] = ()
     contradicts: tuple[str, ...] = ()
+    seen: Prints = field(default=frozenset(), repr=False)
+    """What the record says of whose it is, as fingerprints; the archive's where it has no key."""
 
 
 def resolve(installation: Installation, asked: Asked) -> list[Match]:
@@ -76,12 +80,12 @@ def resolve(installation: Installation, asked: Asked) -> list[Match]:
     archived = search_archive(installation, sought)
     shared |= archived.shared
     for item in _with_keys(installation, archived.candidates, found, sought):
-        found[item.token] = _merged(found.get(item.token), item)
+        found[item.token] = _merged(installation.keyring, found.get(item.token), item)
     deciding = _Deciding(installation.keyring, list(found.values()), shared)
     exact = {item.token for item in deciding.candidates if deciding.is_exact(item)}
     links = Links(installation, sought, {item.token: item for item in deciding.candidates}, exact)
     links.follow()
-    return _matches(links, {item.token for item in deciding.candidates})
+    return _matches(installation.keyring, links, {item.token for item in deciding.candidates})
 
 
 def linked(installation: Installation, asked: Asked, persons: Sequence[Person]) -> list[Match]:
@@ -104,7 +108,55 @@ def linked(installation: Installation, asked: Asked, persons: Sequence[Person]) 
     }
     links = Links(installation, sought, dict(chosen), set(chosen))
     links.follow()
-    return [match for match in _matches(links, set()) if match.token not in chosen]
+    return [
+        match for match in _matches(installation.keyring, links, set()) if match.token not in chosen
+    ]
+
+
+def rows_seen(
+    installation: Installation, persons: Sequence[Person]
+) -> dict[tuple[TableName, str], Prints]:
+    """What the rows of ``persons`` that are in their sources say, by table and token.
+
+    Raises:
+        SourceError: a system cannot be reached.
+    """
+    sought = Sought.of(Asked(), installation.settings.requests.region)
+    keys: dict[TableName, list[Key]] = defaultdict(list)
+    for name, key in persons:
+        keys[name].append(key)
+    return {
+        (name, item.token): seen(installation.keyring, item)
+        for name, wanted in keys.items()
+        for item in by_keys(installation, name, wanted, sought)
+    }
+
+
+def said_of(installation: Installation, asked: Asked) -> Prints:
+    """What a request says of whose the records are, what it corrects included."""
+    region = installation.settings.requests.region
+    found: dict[str, set[str]] = defaultdict(set)
+    given = [*asked.said().items()]
+    given += [
+        (name, value) for category, value in asked.corrections.items()
+        if (name := field_of_category(category))
+    ]  # fmt: skip
+    for name, value in given:
+        if name in SAYS_WHO and (form := normal(name, value, region)):
+            found[name].add(form)
+    for names in product(found["family_name"], found["first_name"]):
+        if form := normal("full_name", " ".join(names)):
+            found["full_name"].add(form)
+    pairs = ((name, form) for name, forms in found.items() for form in forms)
+    return frozenset(fingerprints(installation.keyring, pairs))
+
+
+def seen(keyring: Keyring, item: Candidate) -> Prints:
+    """What a record says of whose it is; the archive's records, of whom only the archive knows."""
+    if not item.key:
+        return item.prints
+    pairs = ((name, form) for name in SAYS_WHO for form in item.values.get(name, ()))
+    return frozenset(fingerprints(keyring, pairs))
 
 
 def _with_keys(
@@ -128,13 +180,18 @@ def _with_keys(
         for name, tokens in wanted.items()
         for item in by_tokens(installation, name, tokens, sought)
     }
-    return [_merged(rows.get(item.token), item) for item in items]
+    return [_merged(installation.keyring, rows.get(item.token), item) for item in items]
 
 
-def _merged(live: Candidate | None, archived: Candidate) -> Candidate:
-    """A person of source and archive: what agrees with either, what contradicts the row."""
+def _merged(keyring: Keyring, live: Candidate | None, archived: Candidate) -> Candidate:
+    """A person of source and archive: what agrees with either, what contradicts the row.
+
+    Where the key has been given to somebody else since, it is one of the two.
+    """
     if live is None:
         return archived
+    if relation(seen(keyring, live), archived.prints) is Relation.other:
+        return archived if archived.likeness.clean and not live.likeness.clean else live
     likeness = Likeness(
         live.likeness.agrees | (archived.likeness.agrees - live.likeness.contradicts),
         live.likeness.contradicts,
@@ -176,9 +233,9 @@ class _Deciding:
 
     def _two_names(self, holders: Sequence[Candidate]) -> bool:
         """Whether records have names that are not the same, whatever the request says."""
-        for field in ("full_name", "family_name"):
+        for name in ("full_name", "family_name"):
             names = [
-                {item for what, item in self._prints(holder) if what == field} for holder in holders
+                {item for what, item in self._prints(holder) if what == name} for holder in holders
             ]
             given = [found for found in names if found]
             if given and not set.intersection(*given):
@@ -224,7 +281,7 @@ def _own_numbers(candidates: Sequence[Candidate]) -> list[Candidate]:
     return kept
 
 
-def _matches(links: Links, direct: set[str]) -> list[Match]:
+def _matches(keyring: Keyring, links: Links, direct: set[str]) -> list[Match]:
     found = []
     for token, item in links.found.items():
         found.append(
@@ -236,6 +293,7 @@ def _matches(links: Links, direct: set[str]) -> list[Match]:
                 token in links.exact,
                 tuple(sorted(item.likeness.agrees)),
                 tuple(sorted(item.likeness.disagrees)),
+                seen(keyring, item),
             )
         )
     return sorted(found, key=lambda match: (not match.exact, match.table, match.token))

@@ -18,6 +18,7 @@ from retention.holds import subject_token
 from retention.identities import VERSION, fingerprint
 from retention.installation import Installation
 from retention.keys import Keyring
+from retention.requests.finding.holders import Group
 from retention.requests.finding.likeness import KEYS, NAMES, Likeness, Sought
 from retention.requests.finding.searching import CROWD, Candidate, Crowd
 from retention.requests.model import RequestError
@@ -87,6 +88,28 @@ def has_left(installation: Installation, candidate: Candidate) -> bool:
     )
     with reading(installation.stores.archive) as connection:
         return connection.execute(statement.limit(1)).first() is not None
+
+
+def groups_of(installation: Installation, tokens: Collection[str]) -> dict[str, list[Group]]:
+    """What each archived record of the persons ``tokens`` says of whose it is, by token.
+
+    A record is told by the chunk that brought it there: its key may have come there before.
+    """
+    at = archive.fingerprints.c
+    owner, name = archive.units.c.subject_token, archive.records.c.table_name
+    found: dict[tuple[str, str, str, str], set[tuple[str, str]]] = defaultdict(set)
+    with reading(installation.stores.archive) as connection:
+        for batch in batches(sorted(set(tokens)), BATCH):
+            statement = _joined(owner, name, at.record_token, at.chunk_id, at.field, at.fingerprint)
+            for *place, field, item in connection.execute(statement.where(owner.in_(batch))):
+                found[tuple(place)].add((field, item))
+    known = dict(installation.catalogue.tables())
+    groups: dict[str, list[Group]] = defaultdict(list)
+    for (token, table, *_), prints in sorted(found.items()):
+        declared = known.get(TableName(table))
+        is_own = declared is not None and declared.role is Role.subject
+        groups[token].append(Group(frozenset(prints), is_own))
+    return groups
 
 
 def subject_of(catalogue: Catalogue, name: TableName) -> TableName:

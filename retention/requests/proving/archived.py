@@ -44,15 +44,33 @@ def store_traces(installation: Installation, case: Case, outcomes: Outcomes) -> 
     yield from _packages(installation, case)
 
 
+def places_of(installation: Installation, tokens: Collection[str]) -> list[tuple[str, int]]:
+    """The archive's records of the subjects ``tokens``: record token and incarnation.
+
+    Raises:
+        StoreError: the archive cannot be read.
+    """
+    at = archive.records.c
+    statement = sa.select(at.record_token, at.incarnation).distinct()
+    rows = _rows(installation.stores.archive, statement, at.subject_token, sorted(tokens))
+    return sorted((row["record_token"], row["incarnation"]) for row in rows)
+
+
 def _by_token(installation: Installation, case: Case, outcomes: Outcomes) -> Iterator[Trace]:
     at = archive.records.c
     rows = _rows(
         installation.stores.archive,
-        sa.select(at.table_name, at.record_token).distinct(),
+        sa.select(at.table_name, at.record_token, at.incarnation).distinct(),
         at.subject_token,
         case.tokens,
     )
-    for name, count in sorted(Counter(row["table_name"] for row in rows).items()):
+    former = {tuple(place) for place in case.sought.get("former", ())}
+    left = {
+        (row["table_name"], row["record_token"])
+        for row in rows
+        if (row["record_token"], row["incarnation"]) not in former
+    }
+    for name, count in sorted(Counter(name for name, _ in left).items()):
         explained, why = outcomes.in_archive(name)
         yield Trace(f"archive:{name}", "record", count, explained, why)
 

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import date
+from typing import Any
 
 from retention.holds import Person
 from retention.installation import Installation
 from retention.requests.book import casebook
+from retention.requests.doing import theirs
 from retention.requests.model import Asked, Kind, RequestId
 from retention.requests.proving import corrections
+from retention.requests.proving.archived import places_of
 from retention.requests.proving.rescan import Case, Trace, gather_sought, rescan_many
 
 Progress = Callable[[str], None]
@@ -29,6 +32,9 @@ def remember(
 ) -> None:
     """Keep, sealed, what the person can be recognised by: before anything is touched, and once.
 
+    And what the archive has under their keys, but not under ``tokens``: it is a former holder's.
+    A key that is somebody else's by now is not looked for.
+
     Raises:
         SourceError: a system cannot be reached. StoreError: the archive cannot be unsealed.
     """
@@ -36,9 +42,16 @@ def remember(
         corrections.remember(installation, request_id, asked, persons, tokens)
     by_value = kind in (Kind.erasure, Kind.objection)
     if by_value and casebook.sought(installation, request_id) is None:
-        casebook.keep_sought(
-            installation, request_id, gather_sought(installation, persons, tokens, asked)
-        )
+        sought = gather_sought(installation, persons, tokens, asked)
+        others = set(casebook.tokens(installation, request_id)) - set(tokens)
+        given_again = set(theirs.given_again(installation, sought["keys"], persons))
+        sought["keys"] = [item for item in sought["keys"] if _place(item) not in given_again]
+        sought["former"] = [list(place) for place in places_of(installation, others)]
+        casebook.keep_sought(installation, request_id, sought)
+
+
+def _place(item: Sequence[Any]) -> tuple[str, tuple[str, ...]]:
+    return str(item[0]), tuple(item[1])
 
 
 def prove(

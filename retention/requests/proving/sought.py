@@ -6,6 +6,8 @@ The answer is plain data for ``encoding.encode``, to be kept sealed:
 - ``names``: ``(family name, first name, place)``, which count together only;
 - ``keys``: ``(table, key)`` of the person's own records, the parts of a key as text;
 - ``records``: ``(table, opaque token)`` of every record of theirs;
+- ``former``: ``(opaque token, incarnation)`` of archived records that somebody else left under a
+  key of theirs (``proof.remember`` adds them);
 - ``own``: the places whose values are the person's own, not somebody's who dealt with them.
 """
 

@@ -97,12 +97,23 @@ def choose(
 ) -> KnownSubject:
     """A person says whether a record is the asking person's; then its links are followed.
 
+    What the record says of whose it is at that moment is what it will be held against.
+
     Raises:
         RequestError: as ``casebook.choose``.
         NotLookedUp: the choice is kept, but a system is out of reach.
     """
     chosen = casebook.choose(installation, request_id, table, token_prefix, yes=yes, by=by, now=now)
-    look_up(installation, casebook.get(installation, request_id), now)
+    request = casebook.get(installation, request_id)
+    if yes and chosen.key:
+        person = (chosen.table, chosen.key)
+        try:
+            rows = identity.rows_seen(installation, [person])
+        except SourceError as error:
+            raise NotLookedUp(request.request_id, str(error)) from None
+        if (seen := rows.get((chosen.table, chosen.token))) is not None:
+            casebook.put_seen(installation, request.request_id, chosen, seen)
+    look_up(installation, request, now)
     return chosen
 
 
