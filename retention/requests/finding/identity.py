@@ -7,7 +7,8 @@ is worth a look is doubtful, and a person chooses; what is weaker still is not l
 - An e-mail or telephone that two records of one table share, or records with two names,
   decides nothing, unless each of them has the full name that is given.
 - A customer reference alone decides only where one record has it: tables number their rows on
-  their own. Where it agrees along with something else, the rows of other tables that have the
+  their own. So does a reference with a family name, where rows of two tables have both.
+  Where it agrees along with something else, the rows of other tables that have the
   number by chance are left out.
 - Declared links are followed from exact records only. A record they reach is exact unless a
   given field disagrees, or the link reaches it from somebody else too.
@@ -40,6 +41,7 @@ from retention.requests.finding.searching_archive import has_left, search_archiv
 from retention.requests.model import Asked
 
 _FULL_NAME = frozenset(NAMES)
+_NUMBER_AND_NAME = frozenset(("customer_ref", *NAMES))
 
 
 @dataclass(frozen=True)
@@ -215,8 +217,20 @@ class _Deciding:
         if key is None:
             return False
         if key == "customer_ref":
-            return _is_confirmed(item) or len(self._holders(key)) == 1
+            return self._is_numbered(item)
         return key not in self._shared and not self._is_disputed(key)
+
+    def _is_numbered(self, item: Candidate) -> bool:
+        """Whether the number is the person's: a family name may agree by chance, too."""
+        holders = self._holders("customer_ref")
+        if len(holders) == 1 or not item.likeness.agrees <= _NUMBER_AND_NAME:
+            return True
+        if not _is_confirmed(item):
+            return False
+        if item.likeness.agrees >= _FULL_NAME:
+            return True
+        others = (other for other in holders if other.table != item.table)
+        return not any(_is_confirmed(other) and other.likeness.clean for other in others)
 
     def _holders(self, key: str) -> list[Candidate]:
         return [item for item in self.candidates if key in item.likeness.agrees]
