@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 
 from retention.catalogue.model import Link, TableName
 from retention.catalogue.normalise import normalise
@@ -10,8 +11,9 @@ from retention.identities import field_of, fingerprint, normal
 from retention.installation import Installation
 from retention.requests.finding.likeness import NAMES, Sought
 from retention.requests.finding.searching import CROWD, Candidate, by_link, persons_tables
-from retention.requests.finding.searching_archive import by_prints
-from retention.requests.model import RequestError
+from retention.requests.finding.searching_archive import Crowded, by_prints
+
+_MOST = CROWD + 1
 
 
 class Links:
@@ -37,7 +39,6 @@ class Links:
 
         Raises:
             SourceError: a system cannot be reached.
-            RequestError: a link leads to far too many records.
         """
         tables = set(persons_tables(self._installation))
         links = [
@@ -58,19 +59,36 @@ class Links:
         """The tokens that a link makes exact, from ``item`` to its ``far`` end."""
         column = link.near_column if far else link.far_column
         value = normalise(item.links.get(column), link.normaliser)
-        if not item.key:
-            reached = self._archived(link, self._prints_of(item, column), far=far)
-            disputed = bool(reached)
-        elif value is None:
+        if item.key and (value is None or self._is_nothing(item.table, column, value)):
             return []
-        else:
-            live = self._few(by_link(self._installation, link, value, self._sought, far=far))
-            prints = self._prints_from(link, value, far=far)
-            known = {other.token for other in live}
-            archived = self._archived(link, prints, far=far)
-            reached = [*live, *(other for other in archived if other.token not in known)]
-            disputed = bool(reached) and self._disputed(link, value, far=far)
+        try:
+            if not item.key or value is None:
+                reached = self._archived(link, self._prints_of(item, column), far=far)
+                disputed = bool(reached)
+            else:
+                reached = self._both(link, value, far=far)
+                disputed = bool(reached) and self._disputed(link, value, far=far)
+        except Crowded:
+            return []  # a placeholder says of nobody that a record is theirs
         return [other.token for other in reached if self._is_new(other, disputed=disputed)]
+
+    def _both(self, link: Link, value: str, *, far: bool) -> list[Candidate]:
+        """The records at one end of a link: those in their source, and those in the archive only.
+
+        Raises:
+            Crowded: they are far too many.
+        """
+        live = list(islice(by_link(self._installation, link, value, self._sought, far=far), _MOST))
+        if len(live) == _MOST:
+            raise Crowded(f"{link.far if far else link.near}: more than {CROWD} records")
+        known = {other.token for other in live}
+        archived = self._archived(link, self._prints_from(link, value, far=far), far=far)
+        return [*live, *(other for other in archived if other.token not in known)]
+
+    def _is_nothing(self, table: TableName, column: str, value: str) -> bool:
+        """Whether a column of e-mails or telephones holds none (``N/A``): it names nobody."""
+        field = self._field(table, column)
+        return field in ("email", "phone") and normal(field, value, self._sought.region) is None
 
     def _is_new(self, other: Candidate, *, disputed: bool) -> bool:
         """Take note of a record that was reached; whether it is exact only now."""
@@ -83,20 +101,11 @@ class Links:
 
     def _disputed(self, link: Link, value: str, *, far: bool) -> bool:
         """Whether the link leads to the same records from somebody else too."""
-        here = self._few(by_link(self._installation, link, value, self._sought, far=not far))
-        here += self._archived(link, self._prints_from(link, value, far=not far), far=not far)
+        try:
+            here = self._both(link, value, far=not far)
+        except Crowded:
+            return True
         return any(other.token not in self.exact for other in here)
-
-    def _few(self, found: Iterable[Candidate]) -> list[Candidate]:
-        kept: list[Candidate] = []
-        for item in found:
-            kept.append(item)
-            if len(kept) > CROWD:
-                raise RequestError(
-                    f"{item.table}: a link leads to more than {CROWD} records; "
-                    "the column it compares holds a placeholder"
-                )
-        return kept
 
     def _archived(
         self, link: Link, prints: Iterable[tuple[str, str]], *, far: bool

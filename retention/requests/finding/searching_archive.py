@@ -29,6 +29,11 @@ from retention.stores.sql import BATCH, batches
 _VERSIONS = (VERSION,)
 """Every version of the normal forms that the archive may hold."""
 
+
+class Crowded(RequestError):
+    """Far too many persons answer: what they have in common is a placeholder."""
+
+
 Prints = Mapping[str, frozenset[str]]
 
 
@@ -62,7 +67,7 @@ def by_prints(
     """The persons in the archive with one of these fields and fingerprints.
 
     Raises:
-        RequestError: far too many of them have one.
+        Crowded: far too many of them have one.
     """
     prints = _prints(installation.keyring, sought)
     numbers = _by_number(installation, sought)
@@ -239,7 +244,7 @@ def _candidates(
 
 
 def _too_many() -> RequestError:
-    return RequestError(
+    return Crowded(
         f"the archive: more than {CROWD} persons answer to what the request says; "
         "ask the person for more, such as the customer reference"
     )
