@@ -80,6 +80,9 @@ _WORD = re.compile(r"[^\W_]+")
 _POSTCODE = re.compile(r"[0-9]{5}", re.ASCII)
 # The library knows every other word for it.
 _EXTENSION = re.compile(r"[\s,;]*\bposte\s*[0-9]{1,6}\s*$", re.IGNORECASE)
+_MAILBOX = re.compile(r"[^<>@]*<([^<>]*)>")
+"""An address as mail programs write it: with a name before it."""
+_AROUND = re.compile("^[\\s\u200b\u2060\ufeff]+|[\\s\u200b\u2060\ufeff]+$")
 _IBAN = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}", re.ASCII)
 
 
@@ -99,7 +102,8 @@ def normal(field: str, value: object, region: str = "FR") -> str | None:
     The normal form of a normal form is itself. ``region`` is the country of phone numbers
     that are written without one (ISO 3166, two letters).
 
-    - ``email``: NFKC, lower case, no blanks around it, the domain as IDNA writes it. Dots and
+    - ``email``: NFKC, lower case, nothing blank or invisible around it, without ``mailto:``
+      or the name of ``Name <address>``, the domain as IDNA writes it. Dots and
       what follows a ``+`` are the mail server's business: they are kept.
     - ``phone``: E.164 (``+33612345678``), without an extension.
     - ``family_name``, ``first_name``: words without accents and punctuation, in lower case.
@@ -222,7 +226,10 @@ def _owner_columns(table: Table) -> tuple[str, ...]:
 
 def _email(text: str) -> str | None:
     once = unicodedata.normalize("NFKC", text).lower()
-    local, at, domain = unicodedata.normalize("NFKC", once).strip().rpartition("@")
+    plain = unicodedata.normalize("NFKC", once)
+    while (inner := _unframed(plain)) != plain:
+        plain = inner
+    local, at, domain = plain.rpartition("@")
     if not (local and at and domain):
         return None
     if not domain.isascii():
@@ -230,6 +237,13 @@ def _email(text: str) -> str | None:
         with suppress(idna.IDNAError, UnicodeError):
             domain = idna.encode(domain, uts46=True).decode("ascii")
     return f"{local}@{domain}"
+
+
+def _unframed(text: str) -> str:
+    """An address without one layer of what programs write around it."""
+    plain = _AROUND.sub("", text).removeprefix("mailto:")
+    framed = _MAILBOX.fullmatch(plain)
+    return framed[1] if framed else plain
 
 
 def _phone(whole: str, region: str) -> str | None:

@@ -81,6 +81,19 @@ def test_spellings_of_one_mailbox(one: str, other: str):
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "<anna@example.org>",
+        "Roux, Anna <Anna@example.org> ",
+        "mailto:anna@example.org",
+        "<mailto:mailto: anna@example.org>\u200b",
+    ],
+)
+def test_what_programs_write_around_a_mailbox_is_none_of_it(text: str):
+    assert normal("email", text) == "anna@example.org"
+
+
+@pytest.mark.parametrize(
     ("one", "other"),
     [
         ("anna@example.org", "anna+shop@example.org"),
