@@ -15,6 +15,8 @@ KEYS = ("customer_ref", "email", "phone")
 
 NAMES = ("family_name", "first_name")
 
+_NARROW = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
+
 Values = Mapping[str, frozenset[str]]
 """A record's normal forms by field; ``postcode`` is one more."""
 
@@ -34,6 +36,9 @@ class Sought:
     @classmethod
     def of(cls, asked: Asked, region: str) -> Sought:
         given = asked.said()
+        # Some keyboards write wide digits; a database's numbers have none.
+        if reference := given.get("customer_ref"):
+            given["customer_ref"] = reference.translate(_NARROW)
         forms = ((field, normal(field, text, region)) for field, text in given.items())
         # No database holds what cannot be printed; some cannot even be asked for it.
         said = {field: form for field, form in forms if form and form.isprintable()}
