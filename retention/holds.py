@@ -16,7 +16,7 @@ from uuid import uuid4
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from retention.catalogue.bound import BoundTable, SubjectPath
+from retention.catalogue.bound import BoundTable, Join
 from retention.catalogue.model import Link, TableName
 from retention.catalogue.normalise import normalise, normalised
 from retention.catalogue.sources import source_errors
@@ -52,7 +52,10 @@ def subjects(connection: Connection, bound: BoundTable, rows: Sequence[Row]) -> 
         names = [str(column.name) for column in path.columns]
         found = {key: tuple(row[n] for n in names) for key, row in zip(keys, rows, strict=True)}
     else:
-        found = dict(_subjects_by_join(connection, bound, path, keys))
+        found = dict(_by_join(connection, bound, path.joins, path.columns, keys))
+    if path.own:
+        # What points at a person may be written otherwise than their key: of one name is one token.
+        found |= dict(_by_join(connection, bound, path.all_joins, path.own, keys))
     return {
         key: (bound.name, key)
         if None in (owner := found.get(key, (None,)))
@@ -61,11 +64,15 @@ def subjects(connection: Connection, bound: BoundTable, rows: Sequence[Row]) -> 
     }
 
 
-def _subjects_by_join(
-    connection: Connection, bound: BoundTable, path: SubjectPath, keys: Sequence[Key]
+def _by_join(
+    connection: Connection,
+    bound: BoundTable,
+    joins: Sequence[Join],
+    columns: Sequence[sa.ColumnElement[Any]],
+    keys: Sequence[Key],
 ) -> Iterator[tuple[Key, Key]]:
-    statement = sa.select(*bound.key, *path.columns).select_from(bound.sql)
-    for target, on in path.joins:
+    statement = sa.select(*bound.key, *columns).select_from(bound.sql)
+    for target, on in joins:
         statement = statement.join(target, on)
     width = len(bound.key)
     for batch in batches(keys, BATCH):

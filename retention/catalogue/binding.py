@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import date
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.sql import ColumnElement, FromClause
@@ -26,6 +27,7 @@ from retention.catalogue.bound import (
 from retention.catalogue.dates import DateColumn
 from retention.catalogue.declarations import Condition, EventSource
 from retention.catalogue.model import Catalogue, Role, Table, TableName
+from retention.catalogue.reflection import equal_is_same
 from retention.catalogue.sources import Sources
 from retention.policy.calendar import zone
 from retention.policy.predicates import (
@@ -110,12 +112,25 @@ class Binder:
         for other, via in up:
             owner = TableName(f"{_system(name)}.{other}")
             if self._catalogue.table(owner).role is Role.subject:
-                return SubjectPath(owner, tuple(at.c[column] for column in via), joins)
+                columns = tuple(at.c[column] for column in via)
+                return SubjectPath(owner, columns, joins, *self._own_key(owner, at, via))
             if table.owner:
                 owner_at = self._sources.table(owner).alias()
                 on = _equal(at, via, owner_at, self._catalogue.table(owner).key)
                 return self._subject(owner, owner_at, (*joins, (owner_at, on)))
         return SubjectPath(name, tuple(at.c[column] for column in table.key), joins)
+
+    def _own_key(
+        self, owner: TableName, at: FromClause, via: Sequence[str]
+    ) -> tuple[tuple[ColumnElement[Any], ...], Join | None]:
+        """The owner's key in its own row, where what points at it can be written otherwise."""
+        owner_at = self._sources.table(owner).alias()
+        key = self._catalogue.table(owner).key
+        own = tuple(owner_at.c[column] for column in key)
+        pairs = zip((at.c[column] for column in via), own, strict=True)
+        if all(equal_is_same(one.type, other.type) for one, other in pairs):
+            return (), None
+        return own, (owner_at, _equal(at, via, owner_at, key))
 
     def _blockers(self, name: TableName) -> Iterator[tuple[TableName, Follower]]:
         """Declared references into this tree from tables that do not go along with it."""

@@ -131,6 +131,14 @@ class SubjectPath:
     table: TableName
     columns: tuple[ColumnElement[Any], ...]
     joins: tuple[Join, ...] = ()
+    own: tuple[ColumnElement[Any], ...] = ()
+    """The key as the person's own row holds it, where ``columns`` may hold what only equals it."""
+    own_join: Join | None = None
+    """The way from ``columns`` to ``own``."""
+
+    @property
+    def all_joins(self) -> tuple[Join, ...]:
+        return self.joins if self.own_join is None else (*self.joins, self.own_join)
 
 
 @dataclass(frozen=True)

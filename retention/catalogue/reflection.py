@@ -121,6 +121,18 @@ def reflect_table(engine: Engine, name: str, schema: str | None) -> sa.Table | N
     return sa.Table(name, sa.MetaData(), *columns, schema=schema)
 
 
+def equal_is_same(one: TypeEngine[Any], other: TypeEngine[Any]) -> bool:
+    """Whether equal values of two columns are read as the same, whatever they are.
+
+    Not so where letters of both cases are equal, where one is padded, or has decimals: the
+    database then says that they are equal, and Python that they are not.
+    """
+    kinds = (one, other)
+    if all(type(kind) in _EXACT_TEXT and not getattr(kind, "collation", "") for kind in kinds):
+        return True
+    return any(all(isinstance(kind, same) for kind in kinds) for same in (sa.Integer, sa.Uuid))
+
+
 def _exact_type(reflected: TypeEngine[Any], spelled: str | None) -> TypeEngine[Any]:
     base = reflected
     while isinstance(base, postgresql.DOMAIN):

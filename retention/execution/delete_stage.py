@@ -127,6 +127,7 @@ def _prepare(work: Work, chunk: Chunk, connection: Connection) -> tuple[Outcome,
     for_good = [tree for transition, tree in going if transition is not Transition.restrict]
     added = work.counting.of_trees(connection, bound, for_good)
     remember(
+        connection,
         work.installation.stores,
         work.installation.keyring,
         bound,

@@ -17,6 +17,7 @@ from sqlalchemy.engine import Connection
 
 from retention.catalogue.bound import BoundTable
 from retention.catalogue.model import TableName
+from retention.holds import subjects
 from retention.installation import Installation
 from retention.keys import Keyring
 from retention.planning.facts import Key, lent_facts, load_joined, pack, unpack
@@ -55,16 +56,24 @@ def remembered(
 
 
 def remember(
-    stores: Stores, keyring: Keyring, bound: BoundTable, rows: Iterable[Row], chunk_id: str
+    connection: Connection,
+    stores: Stores,
+    keyring: Keyring,
+    bound: BoundTable,
+    rows: Sequence[Row],
+    chunk_id: str,
 ) -> None:
     """Before ``rows`` of ``bound`` leave: keep what they say of their owners. Repeatable."""
     owner = bound.table.owner
     if not bound.lent or owner is None or bound.owner is None:
         return
     made: list[dict[str, Any]] = []
+    persons = subjects(connection, bound, rows)
     for row in rows:
         own = tuple(row[name] for name in bound.table.key)
-        theirs = tuple(row[name] for name in owner.via)
+        who, theirs = persons[own]
+        if who != bound.owner:
+            theirs = tuple(row[name] for name in owner.via)
         made += [
             {
                 "owner_token": record_token(keyring, bound.owner, theirs),
@@ -75,10 +84,10 @@ def remember(
             }
             for kind, facts in lent_facts(bound.lent, row).items()
         ]
-    with writing(stores.archive) as connection:
+    with writing(stores.archive) as stored:
         for part in batches(made, BATCH):
             upsert(
-                connection,
+                stored,
                 archive.evidence,
                 part,
                 ["owner_token", "record_token", "kind"],

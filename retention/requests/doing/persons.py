@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.sql import ColumnElement
 
-from retention.catalogue.bound import BoundTable
+from retention.catalogue.bound import BoundTable, Join
 from retention.catalogue.model import TableName
 from retention.catalogue.sources import source_errors
 from retention.errors import StoreError
@@ -69,14 +69,21 @@ def belonging(bound: BoundTable, persons: Sequence[Person]) -> ColumnElement[boo
     keys = sorted({key for table, key in persons if table == path.table and key}, key=repr)
     if not keys:
         return sa.false()
-    tests = [key_in(path.columns, batch) for batch in batches(keys, BATCH)]
-    if not path.joins:
+    found = _reached(path.joins, path.columns, keys)
+    return sa.or_(found, _reached(path.all_joins, path.own, keys)) if path.own else found
+
+
+def _reached(
+    joins: Sequence[Join], columns: Sequence[ColumnElement[Any]], keys: Sequence[Key]
+) -> ColumnElement[bool]:
+    tests = [key_in(columns, batch) for batch in batches(keys, BATCH)]
+    if not joins:
         return sa.or_(*tests)
-    targets = [target for target, _ in path.joins]
+    targets = [target for target, _ in joins]
     return (
         sa.select(sa.literal(1))
         .select_from(*targets)
-        .where(*(on for _, on in path.joins), sa.or_(*tests))
+        .where(*(on for _, on in joins), sa.or_(*tests))
         .correlate_except(*targets)
         .exists()
     )

@@ -33,7 +33,8 @@ class Owners:
         """
         table = self.installation.catalogue.table(name)
         if table.role is Role.subject:
-            return _known(name, [row.get(column) for column in table.key])
+            own = _known(name, [row.get(column) for column in table.key])
+            return None if own is None else self._as_stored(*own)
         pointer = self._pointer(name)
         if pointer is None:
             return None
@@ -70,13 +71,22 @@ class Owners:
 
     def _up(self, name: str, key: Texts) -> Owner | None:
         if self.installation.catalogue.table(name).role is Role.subject:
-            return name, key
+            return self._as_stored(name, key)
         place = (name, key)
         if place not in self._parents:
             self._parents[place] = None  # a circle of rows ends here
             row = self._read(name, key)
             self._parents[place] = self.of(name, row) if row else None
         return self._parents[place]
+
+    def _as_stored(self, name: str, key: Texts) -> Owner:
+        """A person by their key as their own row holds it: blanks that pad it are part of it.
+
+        What points at them can have it otherwise (another case, decimals) and be equal to it.
+        """
+        row = self.row((name, key))
+        stored = [row.get(column) for column in self.installation.catalogue.table(name).key]
+        return _known(name, stored) or (name, key)
 
     def row(self, owner: Owner) -> dict[str, str]:
         """What stands in a record; empty where it is gone."""

@@ -11,6 +11,7 @@ encrypted, or a name without its other half.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -159,6 +160,9 @@ def _in_row(
         yield case, Found(table.name, number, column, "key", -1, governed, owner, points_at, root)
 
 
+_DECIMALS = re.compile(r"(?<=\d)\.0+\Z")
+
+
 @dataclass(frozen=True)
 class _Keys:
     """Where the keys of the persons' own records can stand in one table."""
@@ -171,8 +175,7 @@ class _Keys:
         by_table: dict[str, dict[tuple[str, ...], set[int]]] = defaultdict(lambda: defaultdict(set))
         for index, case in enumerate(many):
             for name, key in case.sought["keys"]:
-                # a column of fixed width pads what it holds
-                by_table[name][tuple(part.rstrip(" ") for part in key)].add(index)
+                by_table[name][tuple(map(_bare, key))].add(index)
         watched = []
         for name, columns in _pointers(installation, table):
             if name in by_table and set(columns) <= set(table.columns):
@@ -184,9 +187,14 @@ class _Keys:
     def find(self, cells: Cells) -> Iterator[tuple[int, str, str]]:
         """The case, column and table pointed at, for each key that a row holds."""
         for places, column, name, whose in self.watched:
-            key = tuple((cells[place] or "").rstrip(" ") for place in places)
+            key = tuple(_bare(cells[place] or "") for place in places)
             for case in whose.get(key, ()):
                 yield case, column, name
+
+
+def _bare(part: str) -> str:
+    """A part of a key without what a column's type adds: blanks that pad it, or decimals."""
+    return _DECIMALS.sub("", part.rstrip(" "))
 
 
 def _pointers(installation: Installation, table: RawTable) -> list[tuple[str, tuple[str, ...]]]:
