@@ -345,3 +345,23 @@ def test_another_kind_of_person_with_numbers_of_its_own_is_no_trace(tmp_path):
         places = {place for place, _ in unexplained(rescan(installation, sought, [], []))}
     assert "crm.leads.customer_id" in places
     assert "crm.agents.customer_id" not in places
+
+
+@BOTH
+def test_a_short_number_counts_in_columns_of_its_name_only(place, opened):
+    """Any order, price or postcode is the number of some customer: it would hinder every answer."""
+    columns = place.catalogue["systems"]["crm"]["tables"]["customers"]["columns"]
+    columns["segment"] = {"category": "user.unique_id", "identifies": True}
+    place.write_documents()
+    place.update("crm.customers", {"customer_id": PERSON}, segment="10423")
+    place.update("crm.customers", {"customer_id": BYSTANDER}, segment="20423")
+    place.insert("crm.orders", lives.order(10423, BYSTANDER, date(2026, 1, 1)))
+    place.update("crm.notes", {"note_id": 1}, body="payé 10423, livré à 34000")
+    with place.opened() as installation:
+        sought = gathered(installation)
+        assert ("identifier", "10423", "crm.customers.segment") in map(tuple, sought["values"])
+        erase(place)
+        assert unexplained(look(installation, sought)) == set()
+        number = sa.Column("SEGMENT", sa.Numeric(10, 2))
+        make_table(place, "exported", number, SEGMENT=10423)
+        assert unexplained(look(installation, sought)) == {("crm.exported.SEGMENT", "identifier")}

@@ -54,9 +54,14 @@ def found(*cells: str, matcher: Matcher = MATCHER) -> set[str]:
         ("phone", "le 24/11/2026 06 12 34 56 78"),
         ("phone", "612345678"),
         ("phone", "33612345678"),
+        ("phone", "612345678.0"),
+        ("phone", '{"tel": 612345678}'),
+        ("phone", "[[7, 612345678]]"),
+        ("phone", "{7,612345678,NULL}"),
         ("iban", "FR7630006000011234567890189"),
         ("iban", "virement fr76 3000 6000 0112 3456 7890 189 reçu"),
         ("iban", "IBAN:FR76-3000-6000-0112-3456-7890-189."),
+        ("iban", "RIB 30006 00001 12345678901 89"),
         ("name", "Marie Martin"),
         ("name", "MARTIN Marie"),
         ("name", "M\u00e1rtin, Marie"),
@@ -113,6 +118,23 @@ def test_what_only_resembles_a_value_is_not_it(text):
     assert found(text, matcher=only_values) == set()
     if "@" not in text:  # an address can be made of the name
         assert found(text) == set()
+
+
+LONG_NUMBERS = ["1 85 05 78 006 084 36", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"]
+
+
+@pytest.mark.parametrize("text", [*LONG_NUMBERS, "vu : {}.", "n°{}", "x={}"])
+@pytest.mark.parametrize("value", LONG_NUMBERS)
+def test_a_long_number_is_found_in_whatever_groups_it_is_written(value, text):
+    compact = value.replace(" ", "").replace("-", "")
+    if "{}" in text:
+        text = text.format(compact)
+    elif text != value:
+        return
+    assert found(text, matcher=Matcher([([("identifier", value)], [])], "FR")) == {"identifier"}
+    if compact.isdigit():
+        compact_known = Matcher([([("identifier", compact)], [])], "FR")
+        assert found(text, matcher=compact_known) == {"identifier"}
 
 
 def test_names_in_two_columns_count_together_only():

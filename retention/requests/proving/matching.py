@@ -33,6 +33,10 @@ _BLANKS = re.compile(r"[\s.\-]+")
 _POSTCODE = re.compile(r"\d{5}")
 _WHOLE_WORDS = 8
 """A cell of more words is not a name."""
+_LONG = 9
+"""A number of fewer digits stands in many texts by chance, where its groups are put together."""
+_DIGITS = re.compile(r"\d{9,}")
+_DECIMALS = re.compile(r"(?<=\d)\.0+\Z")
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,7 @@ class Matcher:
         self._numbers: dict[tuple[int, str, str], Wanted] = {}
         self._looked_up: dict[str, dict[str, set[Wanted]]] = defaultdict(lambda: defaultdict(set))
         self._iban_lengths: set[int] = set()
-        self._phone_lengths: set[int] = set()
+        self._number_lengths: set[int] = set()
         self._phrases: dict[str, set[_Phrase]] = defaultdict(set)
         self._pairs: dict[str, set[_Pair]] = defaultdict(set)
         for case, (values, names) in enumerate(cases):
@@ -121,18 +125,30 @@ class Matcher:
         elif field == "phone":
             form, spellings, bare = phone_spellings(value, self._region)
             for spelling in spellings:
-                self._phone_lengths.add(len(spelling))
-                self._looked_up["phone"][spelling].add(self._wanted(case, field, form))
+                self._number_lengths.add(len(spelling))
+                self._looked_up["number"][spelling].add(self._wanted(case, field, form))
             for spelling in bare:
                 self._looked_up["bare phone"][spelling].add(self._wanted(case, field, form))
         elif field == "iban":
             form = _BLANKS.sub("", plain(value))
             self._iban_lengths.add(len(form))
             self._looked_up["iban"][form].add(self._wanted(case, field, form))
+            self._add_digits(form[4:], self._wanted(case, field, form))  # as its own bank writes it
         else:
             words = tuple(folded(value))
-            if len("".join(words)) >= 5:
-                self._add_phrase(words, self._wanted(case, field, " ".join(words)))
+            joined = "".join(words)
+            if len(joined) >= 5:
+                wanted = self._wanted(case, field, " ".join(words))
+                self._add_phrase(words, wanted)
+                self._add_digits(joined, wanted)
+                if len(words) > 1 and len(joined) >= _LONG:
+                    self._add_phrase((joined,), wanted)
+
+    def _add_digits(self, digits: str, wanted: Wanted) -> None:
+        """A long number is found in whatever groups it is written."""
+        if len(digits) >= _LONG and digits.isascii() and digits.isdigit():
+            self._number_lengths.add(len(digits))
+            self._looked_up["number"][digits].add(wanted)
 
     def _add_phrase(
         self, words: tuple[str, ...], wanted: Wanted, beside: Iterable[frozenset[str]] = ()
@@ -199,11 +215,12 @@ class Matcher:
 
     def _is_bare_phone(self, text: str) -> bool:
         bare = self._looked_up["bare phone"]
-        return bool(bare) and any(line.strip() in bare for line in text.split(BETWEEN))
+        return bool(bare) and any(digits in bare for digits in _DIGITS.findall(text))
 
     def _in_text(self, text: str, row: frozenset[str]) -> Iterator[Wanted]:
         yield from self._in_plain(plain(text))
-        yield from self._looked_up["bare phone"].get(text.strip(), ())
+        whole = _DECIMALS.sub("", text.strip())  # a column of floating numbers adds decimals
+        yield from self._looked_up["bare phone"].get(whole, ())
         words = folded(text)
         for place, word in enumerate(words):
             for phrase in self._phrases.get(word, ()):
@@ -223,9 +240,9 @@ class Matcher:
         if self._looked_up["email"] and "@" in text:
             for found in emails(text):
                 yield from self._looked_up["email"].get(found, ())
-        if self._phone_lengths:
-            for found in numbers(text, self._phone_lengths):
-                yield from self._looked_up["phone"].get(found, ())
+        if self._number_lengths:
+            for found in numbers(text, self._number_lengths):
+                yield from self._looked_up["number"].get(found, ())
         if self._iban_lengths:
             for match in _IBAN.finditer(text):
                 compact = _BLANKS.sub("", text[match.start() : match.start() + 80])

@@ -69,13 +69,14 @@ def rescan_many(
     matcher = Matcher(
         (
             (
-                [(field, value) for field, value, _ in case.sought["values"]],
+                [(field, value) for field, value, _ in case.sought["values"]
+                 if not _is_short_number(field, value)],
                 [(family, first) for family, first, _ in case.sought["names"]],
             )
             for case in many
         ),
         installation.settings.requests.region,
-    )
+    )  # fmt: skip
     owners = Owners(installation)
     found: dict[int, list[Found]] = defaultdict(list)
     for place, item in _everywhere(installation, many, matcher, owners, progress):
@@ -113,11 +114,14 @@ def _everywhere(
         for table in raw_tables(installation, system):
             progress(table.name)
             keys = _Keys.of(installation, table, many)
+            short = _ShortNumbers.of(table, many)
             with source_errors(system), installation.sources.engine(system).connect() as at:
                 for number, cells in enumerate(table.rows(at)):
                     if number and number % _TELL_EVERY == 0:
                         progress(table.name)
-                    yield from _in_row(installation, table, number, cells, matcher, keys, owners)
+                    yield from _in_row(
+                        installation, table, number, cells, matcher, keys, short, owners
+                    )
     for place, rows in release_files(installation):
         progress(place)
         for number, texts in enumerate(rows):
@@ -136,12 +140,13 @@ def _in_row(
     cells: Cells,
     matcher: Matcher,
     keys: _Keys,
+    short: _ShortNumbers,
     owners: Owners,
 ) -> Iterator[tuple[int, Found]]:
     given = [(name, text) for name, text in zip(table.columns, cells, strict=True) if text]
     hits = matcher.find([text for _, text in given])
-    pointing = list(keys.find(cells))
-    if not hits and not pointing:
+    pointing, numbers = list(keys.find(cells)), list(short.find(cells))
+    if not hits and not pointing and not numbers:
         return
     governed = table.short in installation.catalogue.systems[table.system].tables
     row = dict(zip(table.columns, cells, strict=True))
@@ -156,11 +161,48 @@ def _in_row(
                 table.name, number, column, wanted.what, wanted.number, governed, owner, root=root
             ),
         )
+    for case, column, which in numbers:
+        yield (
+            case,
+            Found(table.name, number, column, "identifier", which, governed, owner, root=root),
+        )
     for case, column, points_at in pointing:
         yield case, Found(table.name, number, column, "key", -1, governed, owner, points_at, root)
 
 
 _DECIMALS = re.compile(r"(?<=\d)\.0+\Z")
+_SHORT = 9
+"""Of fewer digits a number is an order's, a postcode or a price as well as a customer's."""
+
+
+def _is_short_number(field: str, value: str) -> bool:
+    return field == "identifier" and value.isdigit() and len(value) < _SHORT
+
+
+@dataclass(frozen=True)
+class _ShortNumbers:
+    """Short numbers by which persons are recognised: in columns of the same name only."""
+
+    watched: Sequence[tuple[int, str, Mapping[str, Sequence[tuple[int, int]]]]]
+    """A column's place and name; for each number the cases, and what tells it from others."""
+
+    @classmethod
+    def of(cls, table: RawTable, many: Sequence[Case]) -> _ShortNumbers:
+        by_name: dict[str, dict[str, list[tuple[int, int]]]] = defaultdict(dict)
+        for index, case in enumerate(many):
+            for number, (field, value, place) in enumerate(case.sought["values"]):
+                if _is_short_number(field, value):
+                    whose = by_name[place.rpartition(".")[2].casefold()].setdefault(value, [])
+                    if index not in dict(whose):
+                        whose.append((index, -2 - number))
+        places = ((at, name, name.casefold()) for at, name in enumerate(table.columns))
+        return cls([(at, name, by_name[low]) for at, name, low in places if low in by_name])
+
+    def find(self, cells: Cells) -> Iterator[tuple[int, str, int]]:
+        """The case, the column and what tells the number from others, for each that a row holds."""
+        for at, name, numbers in self.watched:
+            for case, number in numbers.get(_bare(cells[at] or ""), ()):
+                yield case, name, number
 
 
 @dataclass(frozen=True)

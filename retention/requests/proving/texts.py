@@ -33,11 +33,15 @@ _NO_LOCAL_PART = re.compile(r"[=/:'`{}|&?!*#$%~^\\]")
 _GROUP = re.compile(r"\d+")
 _DIGITS = re.compile(r"\d(?:[\s().\-/+]{0,3}\d){6,}")
 
+_ARRAY = re.compile(r"\s*\{[^:]*\}\s*")
+"""As PostgreSQL writes one: braces, and commas between."""
+_ITEM = re.compile(r"[{},\s\"]+")
+
 _LONGEST_LOCAL, _LONGEST_DOMAIN = 100, 255
 _NESTED = 1_000_000
 """A longer text, in characters, is not taken apart as JSON."""
-STREET_ABBREVIATIONSEST = 8
-STREET_ABBREVIATIONSEST_BARE = 9
+_SHORTEST = 8
+_SHORTEST_BARE = 9
 """Digits of a number without country and leading zero."""
 
 
@@ -128,13 +132,15 @@ def numbers(text: str, lengths: Collection[int]) -> Iterator[str]:
 
 
 def objects(cell: str) -> Iterator[list[str]]:
-    """The texts of each object or list within a cell that holds JSON."""
+    """The texts of each object or list within a cell that holds JSON; the numbers of an array."""
     start = cell.lstrip()[:1]
     if start not in ("{", "[") or len(cell) > _NESTED:
         return
     try:
         todo: list[Any] = [json.loads(cell)]
     except (ValueError, RecursionError):
+        if _ARRAY.fullmatch(cell):
+            yield [item for item in _ITEM.split(cell) if item.isdigit()]
         return
     while todo:
         item = todo.pop()
@@ -157,7 +163,7 @@ def phone_spellings(value: str, region: str) -> tuple[str, frozenset[str], froze
     if number is None or not phonenumbers.is_possible_number(number):
         return (
             digits,
-            frozenset({digits} if len(digits) >= STREET_ABBREVIATIONSEST else ()),
+            frozenset({digits} if len(digits) >= _SHORTEST else ()),
             frozenset(),
         )
     country = str(number.country_code)
@@ -170,6 +176,6 @@ def phone_spellings(value: str, region: str) -> tuple[str, frozenset[str], froze
         f"{country}0{bare}",
         f"00{country}0{bare}",
     }
-    enough = frozenset(item for item in spellings if len(item) >= STREET_ABBREVIATIONSEST)
-    alone = frozenset({bare} if len(bare) >= STREET_ABBREVIATIONSEST_BARE else ())
+    enough = frozenset(item for item in spellings if len(item) >= _SHORTEST)
+    alone = frozenset({bare} if len(bare) >= _SHORTEST_BARE else ())
     return f"{country}{bare}", enough, alone
