@@ -142,6 +142,17 @@ def review_cases(installation: Installation, *, resolved: bool = False) -> list[
         ]
 
 
+def forget_cases(installation: Installation, table: str, keys: Iterable[Key]) -> None:
+    """Rows have left: their cases go too, open or not, and with them the keys. Repeatable."""
+    at = cases.review.c
+    tokens = [record_token(installation.keyring, table, key) for key in keys]
+    with writing(installation.stores.cases) as connection:
+        for batch in batches(tokens, BATCH):
+            connection.execute(
+                cases.review.delete().where(at.table_name == table, at.record_token.in_(batch))
+            )
+
+
 def resolve(
     installation: Installation, case_id: str, *, resolution: str, note: str, now: datetime
 ) -> None:

@@ -29,7 +29,7 @@ from retention.planning.memory import forget, keep_only, record_token, remember
 from retention.planning.pages import read_page
 from retention.planning.plan import Transition
 from retention.policy.decide import Action
-from retention.review import record_cases, record_orphans
+from retention.review import forget_cases, record_cases, record_orphans
 from retention.stores import archive
 from retention.stores.open import reading
 from retention.stores.sql import BATCH, batches
@@ -93,6 +93,7 @@ def finish(work: Work, chunk: Chunk, outcome: Outcome, seconds: float) -> None:
     # Who is restricted comes back, and what was remembered of them with them.
     gone = [row.key for row in outcome.done if row.transition is not Transition.restrict]
     forget(stores, keyring, table, gone)
+    forget_cases(work.installation, table, gone)
     discard_unsettled(work.installation, chunk.chunk_id, work.clock())
     work.journal.complete(chunk, outcome.done, outcome.counts, seconds, work.clock())
 

@@ -12,6 +12,7 @@ from retention.requests.answering.letters import letter
 from retention.requests.book import casebook
 from retention.requests.doing.lifting import take_up
 from retention.requests.model import Kind, Outcome, Request, State
+from retention.review import review_cases
 from tests.engine.asking import ask, customer, done, said, tables_with
 from tests.engine.lives import ACTIVE, AS_OF, IN_REVIEW, invoice, order
 from tests.engine.lives import customer as life
@@ -150,3 +151,17 @@ def test_a_hold_or_a_system_out_of_reach_makes_nothing_decidable(small: Small) -
     (small.home / "away").rename(small.home / "crm.sqlite")
     with small.opened() as installation:
         assert take_up(installation, START) == [request.request_id]
+
+
+def test_the_case_of_a_row_that_has_left_goes_with_it(small: Small) -> None:
+    """A key can be an e-mail address: the queue is no place to stay for who was erased."""
+    small.run()
+    with small.opened() as installation:
+        queued = [case for case in review_cases(installation) if case.table == CUSTOMERS]
+        assert [case.key for case in queued] == [(IN_REVIEW,)]
+        others = len(review_cases(installation)) - 1
+        small.update(ORDERS, {"order_id": 8}, ordered_on=date(2025, 5, 5))
+        done(installation, ask(installation, Kind.erasure, [customer(IN_REVIEW)]))
+        left = review_cases(installation, resolved=True)
+    assert CUSTOMERS not in {case.table for case in left}
+    assert len(left) == others
