@@ -223,6 +223,9 @@ def test_an_erasure_archives_the_invoices_and_deletes_the_rest(answered: Answere
     for item in invoices:
         assert (item["outcome"], item["because"]) == ("archived", "statute")
         assert item["until"].endswith("-12-31")
+    # The payer may dispute a payment for thirteen months: nobody is obliged to keep it.
+    paid = [item for item in outcomes if item["purpose"] == "payment"]
+    assert {(item["outcome"], item["because"]) for item in paid} == {("archived", "claims")}
     kept = answered.before.sql("crm", "SELECT count(*) FROM invoices WHERE customer_id = ?", key)
     assert sum(item["rows"] for item in invoices) == kept[0][0] > 0
     assert ("crm.customers", "contract", "deleted") in answered.outcomes(file)

@@ -36,6 +36,7 @@ ERASED = (
     OutcomeLine("crm.contracts", "", Outcome.kept, 1, because="contract_in_force"),
     OutcomeLine("crm.invoices", "accounting", Outcome.archived, 2, date(2035, 1, 1), "statute"),
     OutcomeLine("crm.lines", "", Outcome.archived, 5, date(2035, 1, 1), "statute"),
+    OutcomeLine("crm.customers", "payment", Outcome.archived, 1, date(2028, 1, 1), "claims"),
     OutcomeLine("crm.notes", "", Outcome.deleted, 1),
     OutcomeLine("crm.notes", "", Outcome.held, 4, because="legal_hold"),
     OutcomeLine("crm.orders", "", Outcome.deleted, 2),

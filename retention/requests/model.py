@@ -166,6 +166,7 @@ class OutcomeLine:
 BECAUSE = {
     "contract_in_force": "a contract is in force",
     "statute": "the law obliges to keep it",
+    "claims": "it may be needed for legal claims within the time the law gives",
     "legal_hold": "a legal hold is in force",
     "restriction": "a restriction is in force",
     "other_purpose": "another purpose still needs it",

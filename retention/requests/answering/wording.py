@@ -68,7 +68,11 @@ def spaced(text: str) -> str:
 BECAUSE: Mapping[Lang, Mapping[str, str]] = {
     "en": {
         "contract_in_force": "a contract with you is in force",
-        "statute": "the law obliges us to keep these data",
+        "statute": "the law obliges us to keep these data (GDPR art. 17(3)(b))",
+        "claims": (
+            "these data may be needed to establish, exercise or defend legal claims, within the "
+            "time that the law gives for them (GDPR art. 17(3)(e))"
+        ),
         "legal_hold": "these data are kept as evidence in legal proceedings, or for an authority",
         "restriction": "their use is restricted: they are neither used nor changed",
         "other_purpose": "these data are still needed for another purpose",
@@ -82,7 +86,11 @@ BECAUSE: Mapping[Lang, Mapping[str, str]] = {
     },
     "fr": {
         "contract_in_force": "un contrat avec vous est en cours",
-        "statute": "la loi nous oblige à conserver ces données",
+        "statute": "la loi nous oblige à conserver ces données (RGPD, art. 17.3.b)",
+        "claims": (
+            "ces données peuvent être nécessaires à la constatation, à l'exercice ou à la défense "
+            "de droits en justice, dans les délais que fixe la loi (RGPD, art. 17.3.e)"
+        ),
         "legal_hold": (
             "ces données sont conservées à titre de preuve, pour une procédure ou une autorité"
         ),

@@ -48,6 +48,8 @@ class PersonAim:
     """For an objection: what each table's rows hold afterwards (``Table.on_objection``)."""
     prospecting: frozenset[str] = frozenset()
     """The purposes that an objection ends."""
+    obliging: frozenset[str] = frozenset()
+    """The purposes that a legal obligation is the basis of."""
     corrections: Mapping[Place, Mapping[str, Any]] = field(default_factory=dict)
     """For a rectification: what each row's columns become."""
     archived: tuple[Correction, ...] = ()
@@ -133,6 +135,12 @@ def aim_of(
             name
             for name, purpose in installation.policy.version_on(as_of).purposes.items()
             if rights.is_prospecting(purpose)
+        ),
+        obliging=frozenset(
+            name
+            for version in installation.policy.versions
+            for name, purpose in version.purposes.items()
+            if purpose.legal_basis == "legal_obligation"
         ),
         corrections=corrections or {},
         archived=archived,

@@ -79,25 +79,33 @@ def _along(aim: PersonAim, decision: Decision, held_because: str) -> Line | None
         case Action.dispose:
             return Line("", "", Outcome.deleted)
         case Action.archive:
-            return Line("", "", Outcome.archived, _archive_end(decision), _archived_because(aim))
+            return Line("", "", Outcome.archived, *_in_archive(aim, decision))
         case Action.review if _undecided(aim, decision):
             return Line("", "", Outcome.review, because="undecidable")
     if aim.kind is Kind.objection or decision.action is Action.review:
         return None  # nothing that the request is about
     if decision.phase is Phase.active:
         return Line("", "", Outcome.kept, because="contract_in_force")
-    return Line("", "", Outcome.kept, _archive_end(decision), "statute")
+    return Line("", "", Outcome.kept, *_in_archive(aim, decision))
 
 
-def _archive_end(decision: Decision) -> date | None:
-    """The last day on which the archive keeps the row for a purpose."""
-    ends = (item.archive_through for item in decision.purposes if item.phase is Phase.archive)
-    return max((day for day in ends if day), default=None)
+def _in_archive(aim: PersonAim, decision: Decision) -> tuple[date | None, str]:
+    """The last day on which the archive keeps the row for a purpose, and why it does."""
+    archived = [item for item in decision.purposes if item.phase is Phase.archive]
+    last = max((item.archive_through for item in archived if item.archive_through), default=None)
+    longest = {item.purpose for item in archived if item.archive_through == last}
+    return last, _archived_because(aim, longest)
 
 
-def _archived_because(aim: PersonAim) -> str:
-    """Erasure leaves to the archive what a statute keeps; an objection, what is not prospecting."""
-    return "statute" if aim.kind is Kind.erasure else "other_purpose"
+def _archived_because(aim: PersonAim, purposes: Collection[str]) -> str:
+    """Erasure leaves to the archive what a statute keeps; an objection, what is not prospecting.
+
+    Not every statute obliges to keep data: one that gives time to dispute a payment only makes
+    them evidence meanwhile (GDPR art. 17(3)(e), where (b) is about obligations).
+    """
+    if aim.kind is not Kind.erasure:
+        return "other_purpose"
+    return "claims" if aim.obliging.isdisjoint(purposes) else "statute"
 
 
 def _of_purpose(
@@ -106,9 +114,8 @@ def _of_purpose(
     name = purpose.purpose
     if aim.kind is Kind.objection and name not in aim.prospecting:
         if item.decision.action is Action.archive and purpose.phase is Phase.archive:
-            yield Line(
-                table.name, name, Outcome.archived, purpose.archive_through, _archived_because(aim)
-            )
+            because = _archived_because(aim, [name])
+            yield Line(table.name, name, Outcome.archived, purpose.archive_through, because)
         return
     if not purpose.live:
         if aim.kind is Kind.objection and item.decision.action is Action.keep:
@@ -125,7 +132,8 @@ def _of_purpose(
         # A row that another purpose keeps in use goes to the archive only when that ends.
         stays = item.decision.phase is Phase.active
         outcome = Outcome.kept if stays else Outcome.archived
-        yield Line(table.name, name, outcome, purpose.archive_through, because="statute")
+        because = _archived_because(aim, [name])
+        yield Line(table.name, name, outcome, purpose.archive_through, because)
     else:
         yield Line(table.name, name, Outcome.kept, because="contract_in_force")
 
@@ -137,7 +145,11 @@ _Record = tuple[str, int]
 
 
 def archived_lines(
-    catalogue: Catalogue, archived: Sequence[UnitVerdict], held: Collection[str], because: str
+    catalogue: Catalogue,
+    aim: PersonAim,
+    archived: Sequence[UnitVerdict],
+    held: Collection[str],
+    because: str,
 ) -> Counter[Line]:
     """What erasure makes of the archive, record by record."""
     said: set[tuple[Line, _Record]] = set()
@@ -145,7 +157,7 @@ def archived_lines(
     for verdict in archived:
         for record in verdict.records:
             place = (record.record_token, record.incarnation)
-            for line in _of_record(record, verdict.subject_token in held, because):
+            for line in _of_record(aim, record, verdict.subject_token in held, because):
                 if _is_dependant(catalogue, record.table):
                     along[record.table, place].add(replace(line, purpose=""))
                 else:
@@ -168,14 +180,20 @@ def _is_dependant(catalogue: Catalogue, name: str) -> bool:
         return False
 
 
-def _of_record(record: RecordVerdict, held: bool, because: str) -> Iterator[Line]:  # noqa: FBT001 - not an option
+def _of_record(
+    aim: PersonAim,
+    record: RecordVerdict,
+    held: bool,  # noqa: FBT001 - not an option
+    because: str,
+) -> Iterator[Line]:
     if held:
         yield Line(record.table, "", Outcome.held, because=because)
         return
     kept = set(record.kept_by)
     for purpose in record.purposes:
         if purpose in kept:
-            yield Line(record.table, purpose, Outcome.archived, record.until, "statute")
+            why = _archived_because(aim, [purpose])
+            yield Line(record.table, purpose, Outcome.archived, record.until, why)
         elif not kept:  # else the record stays, if for less
             yield Line(record.table, purpose, Outcome.deleted)
 

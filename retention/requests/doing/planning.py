@@ -89,7 +89,7 @@ def plan_request(
         goes = [v for v in archived if not v.untouched and v.subject_token not in held.tokens]
         if goes:
             items["archive", Transition.expire, None] = len(goes)
-        lines.update(archived_lines(installation.catalogue, archived, held.tokens, because))
+        lines.update(archived_lines(installation.catalogue, aim, archived, held.tokens, because))
     else:
         lines.update(sealed_lines(aim, archived, held.tokens))
     due = [item for item in aim.archived if item.subject_token not in held.tokens]
