@@ -58,7 +58,9 @@ ANSWERS: dict[str, tuple[Kind, Sequence[OutcomeLine]]] = {
     "objection": (
         Kind.objection,
         [
-            OutcomeLine("crm.customers", "prospecting", Outcome.corrected, 1),
+            OutcomeLine(
+                "crm.customers", "prospecting", Outcome.corrected, 1, because="other_purpose"
+            ),
             OutcomeLine("crm.customers", "contract", Outcome.kept, 1, because="other_purpose"),
         ],
     ),
@@ -156,7 +158,18 @@ def test_what_was_carried_out_and_found_nothing_to_do_is_said_too(installation, 
 def test_who_is_remembered_on_the_opposition_list_is_told_so(installation):
     for kind in Kind:
         text = written(installation, kind, [OutcomeLine("crm.notes", "", Outcome.deleted, 1)])
-        assert ("opposition list for 3 years" in text) == (kind in ("objection", "erasure"))
+        assert ("stays on our opposition list for 3 years" in text) == (
+            kind in ("objection", "erasure")
+        )
+
+
+def test_an_access_tells_what_requests_themselves_leave_behind(installation):
+    nobody = [OutcomeLine("", "", Outcome.nothing, 0)]
+    for lines in (ANSWERS["access"][1], nobody):
+        text = written(installation, Kind.access, lines)
+        assert "for 5 years after our answer" in text
+        assert "may stand on our opposition list for 3 years" in text
+    assert "after our answer" not in written(installation, Kind.portability, nobody)
 
 
 def test_what_is_still_open_is_announced_and_nothing_else_is(installation):

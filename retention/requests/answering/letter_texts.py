@@ -122,6 +122,34 @@ BECAUSE: Mapping[Lang, str] = {
     "fr": ", au motif suivant : {reason}",
 }
 
+STAYS_BECAUSE: Mapping[Lang, str] = {
+    "en": "; the rest stays, because {reason}",
+    "fr": " ; le reste est conservé, au motif suivant : {reason}",
+}
+"""After what was changed: the reason is why it was not deleted."""
+
+UNTIL_LIFTED: Mapping[Lang, str] = {
+    "en": "Before we lift the restriction, we will inform you (GDPR art. 18(3)).",
+    "fr": "Avant de lever la limitation, nous vous en informerons (RGPD, art. 18.3).",
+}
+
+ALSO_HELD: Mapping[Lang, str] = {
+    "en": (
+        "Besides, the file of each request that you make stays with us, access restricted, for "
+        "{files} after our answer, as evidence of it; and if you have objected to prospecting or "
+        "asked for erasure, a fingerprint of your e-mail address and of your telephone number "
+        "may stand on our opposition list for {opposition}, so that you are not solicited."
+    ),
+    "fr": (
+        "Nous conservons en outre, sous accès restreint, le dossier de chacune de vos demandes "
+        "pendant {files} après notre réponse, à titre de preuve ; et si vous vous êtes opposé à la "
+        "prospection ou avez demandé un effacement, une empreinte de votre adresse électronique "
+        "et de votre numéro de téléphone peut figurer sur notre liste d'opposition pendant "
+        "{opposition}, pour que vous ne soyez pas sollicité."
+    ),
+}
+"""What the systems do not hold, and the copy therefore does not show (GDPR art. 15(1))."""
+
 PACKAGE: Mapping[Lang, Mapping[Kind, str]] = {
     "en": {
         Kind.access: (
@@ -152,14 +180,15 @@ PACKAGE: Mapping[Lang, Mapping[Kind, str]] = {
 
 OPPOSITION: Mapping[Lang, str] = {
     "en": (
-        "So that you are not solicited by mistake, a fingerprint of your e-mail address and "
-        "telephone number stays on our opposition list for {lasts}. They cannot be read from it, "
-        "and it serves no other purpose."
+        "So that you are not solicited by mistake, a fingerprint of your e-mail address and of "
+        "your telephone number, as far as we know them, stays on our opposition list for {lasts}. "
+        "They cannot be read from it, and it serves no other purpose."
     ),
     "fr": (
         "Pour que vous ne receviez pas de sollicitation par erreur, une empreinte de votre adresse "
-        "électronique et de votre numéro de téléphone reste sur notre liste d'opposition pendant "
-        "{lasts}. On ne peut pas les en déduire, et elle ne sert à rien d'autre."
+        "électronique et de votre numéro de téléphone, pour autant que nous les connaissions, "
+        "reste sur notre liste d'opposition pendant {lasts}. On ne peut pas les en déduire, et "
+        "elle ne sert à rien d'autre."
     ),
 }
 
@@ -174,6 +203,62 @@ RECIPIENTS: Mapping[Lang, str] = {
 REFUSED: Mapping[Lang, str] = {
     "en": "We do not act on your request, for this reason:\n\n{reason}",
     "fr": "Nous ne donnons pas suite à votre demande, pour le motif suivant :\n\n{reason}",
+}
+
+EXTENDED: Mapping[Lang, str] = {
+    "en": (
+        "We have received your request and are working on it, but cannot answer it within one "
+        "month of its receipt. Because of its complexity, or of the number of requests, we need "
+        "up to two further months (GDPR art. 12(3)), for this reason:\n\n{reason}\n\n"
+        "You will have our answer by {day} at the latest."
+    ),
+    "fr": (
+        "Nous avons bien reçu votre demande et nous la traitons, mais nous ne pouvons pas y "
+        "répondre dans le mois qui suit sa réception. Compte tenu de sa complexité ou du nombre "
+        "de demandes, ce délai est prolongé de deux mois (RGPD, art. 12.3), pour le motif "
+        "suivant :\n\n{reason}\n\nNotre réponse vous parviendra au plus tard le {day}."
+    ),
+}
+
+DOUBTED: Mapping[Lang, str] = {
+    "en": (
+        "Before we act on your request, we have to be sure that it comes from the person whose "
+        "data it is about, and we have reasonable doubts about that (GDPR art. 12(6)). Please "
+        "tell us something by which we can recognise you: your customer reference, for instance, "
+        "or the number and date of an invoice; or write to us from the e-mail address that you "
+        "gave us, if you gave us any. Do not send a copy of an identity document unless we ask "
+        "you for one. We will deal with your request as soon as we are sure; until then the time "
+        "for our answer does not run."
+    ),
+    "fr": (
+        "Avant de donner suite à votre demande, nous devons être certains qu'elle émane de la "
+        "personne dont elle vise les données, et nous avons des doutes raisonnables à ce sujet "
+        "(RGPD, art. 12.6). Merci de nous indiquer de quoi vous reconnaître : votre référence "
+        "client, par exemple, ou le numéro et la date d'une facture ; ou de nous écrire depuis "
+        "l'adresse électronique que vous nous avez donnée, si tel est le cas. N'envoyez pas de "
+        "copie d'une pièce d'identité si nous ne vous en demandons pas. Nous traiterons votre "
+        "demande dès que nous en serons certains ; d'ici là, le délai de notre réponse ne court "
+        "pas."
+    ),
+}
+"""Nothing of what is doubted: whoever reads it may be somebody else."""
+
+TO_BE_LIFTED: Mapping[Lang, str] = {
+    "en": (
+        "The use of data about you is restricted at your request. We inform you, before doing "
+        "so, that we are going to lift this restriction (GDPR art. 18(3)), for this reason:"
+        "\n\n{reason}\n\n"
+        "The data will be put back exactly as they were and be used again for the purposes that "
+        "we hold them for; those whose time has ended meanwhile will go."
+    ),
+    "fr": (
+        "L'utilisation de données vous concernant est limitée à votre demande. Nous vous "
+        "informons, avant d'y procéder, que nous allons lever cette limitation (RGPD, art. 18.3), "
+        "pour le motif suivant :\n\n{reason}\n\n"
+        "Les données seront remises exactement dans leur état d'origine et de nouveau utilisées "
+        "pour les finalités pour lesquelles nous les détenons ; celles dont la durée de "
+        "conservation s'est achevée entre-temps disparaîtront."
+    ),
 }
 
 HUMAN: Mapping[Lang, str] = {

@@ -65,6 +65,13 @@ def letter(
         body = [_refusal(request, installation, lang)]
     else:
         body = [*_answer(request, outcomes, installation, lang)]
+    return framed(request, body, installation, lang=lang, as_of=as_of)
+
+
+def framed(
+    request: Request, body: Sequence[str], installation: Installation, *, lang: Lang, as_of: date
+) -> str:
+    """``body`` between what every letter to the person begins and ends with."""
     paragraphs = [
         installation.policy.controller,
         wording.written(as_of, lang),
@@ -104,10 +111,10 @@ def _answer(
         yield texts.UNTOUCHED[lang]
     if any(line.outcome in _TAKEN_UP_LATER for line in lines):
         yield texts.LATER[lang]
+    if any(line.outcome is Outcome.restricted for line in lines):
+        yield texts.UNTIL_LIFTED[lang]
     yield from _package(request, installation, lang)
-    if request.kind in _OPPOSED:
-        lasts = wording.duration(installation.policy.requests.opposition.lasts, lang)
-        yield texts.OPPOSITION[lang].format(lasts=lasts)
+    yield from _left_behind(request.kind, installation, lang)
     yield from _recipients(request.kind, lines, installation, lang)
 
 
@@ -185,7 +192,9 @@ def _tail(line: OutcomeLine, lang: Lang) -> str:
             raise RequestError(
                 f"{line.table}: an outcome's reason '{line.because}' has no words for a letter"
             )
-        text += texts.BECAUSE[lang].format(reason=reason)
+        changed = line.outcome is Outcome.corrected
+        because = texts.STAYS_BECAUSE if changed else texts.BECAUSE
+        text += because[lang].format(reason=reason)
     return text
 
 
@@ -205,6 +214,17 @@ def table_label(installation: Installation, name: str, lang: Lang) -> str:
     except KeyError:
         return name
     return (table.label_fr or table.label) if lang == "fr" else table.label
+
+
+def _left_behind(kind: Kind, installation: Installation, lang: Lang) -> Iterator[str]:
+    """What requests themselves leave with the company."""
+    terms = installation.policy.requests
+    opposition = wording.duration(terms.opposition.lasts, lang)
+    if kind in _OPPOSED:
+        yield texts.OPPOSITION[lang].format(lasts=opposition)
+    if kind is Kind.access:
+        files = wording.duration(terms.files.lasts, lang)
+        yield texts.ALSO_HELD[lang].format(files=files, opposition=opposition)
 
 
 def _package(request: Request, installation: Installation, lang: Lang) -> Iterator[str]:
@@ -227,7 +247,8 @@ def _recipients(
         if touched & set(item.tables)
     ]
     if told:
-        yield texts.RECIPIENTS[lang].format(names=", ".join(told))
+        # A name may have a comma of its own.
+        yield texts.RECIPIENTS[lang].format(names=(" ; " if lang == "fr" else "; ").join(told))
 
 
 def _refusal(request: Request, installation: Installation, lang: Lang) -> str:
