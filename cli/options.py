@@ -58,6 +58,25 @@ RequestArgument = Annotated[
         metavar="ID", help="A request's id, or its beginning, as 'retention request list' shows."
     ),
 ]
+Lifting = Annotated[
+    str | None,
+    typer.Option(
+        "--lifting",
+        metavar="TEXT",
+        parser=_not_blank,
+        help="A restriction is about to be lifted, for this reason: it stands in the letter.",
+    ),
+]
+ToldOn = Annotated[
+    date,
+    typer.Option(
+        "--told-on",
+        metavar="DATE",
+        parser=read_day,
+        help="The day the person was told that the restriction will end (YYYY-MM-DD); kept on "
+        "record. 'retention request inform' writes the letter.",
+    ),
+]
 By = Annotated[
     str,
     typer.Option("--by", metavar="NAME", parser=_not_blank, help="Who decides: name and function."),

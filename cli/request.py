@@ -314,6 +314,7 @@ for command in (
     request_process.process,
     request_work.answer,
     request_work.package,
+    request_work.inform,
     request_work.lift,
     request_decide.retry,
     request_returned.returned,

@@ -152,6 +152,10 @@ def retry(
         say(f"{len(done)} request(s) taken up again")
 
 
+_LETTERS = {"doubt": "inform", "extend": "inform", "refuse": "answer"}
+"""Which command writes the letter that a decision wants."""
+
+
 def _change(
     what: Literal["doubt", "refuse", "extend", "retry"],
     ctx: typer.Context,
@@ -174,6 +178,10 @@ def _change(
     with door(ctx, config).installation() as installation:
         done = change(installation, request_id, by=by, reason=reason, now=utc_now())
         _say_state(installation, done, as_json=as_json)
+    if not as_json and what in _LETTERS:
+        say(
+            f"Tell the person:  retention request {_LETTERS[what]} {done.request_id[: showing.SHORT]}"
+        )
 
 
 def _say_state(installation: Installation, request: Request, *, as_json: bool) -> None:

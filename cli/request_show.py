@@ -172,12 +172,25 @@ def letters(
 
     if request.is_open:
         return {}
-    written_on = request.answered_on or day
+    written_on = _written_on(installation, request) or day
     return {
         name: letter(request, outcomes, installation, lang=name, as_of=written_on)
         for name in LANGS
         if lang in (None, name)
     }
+
+
+def _written_on(installation: Installation, request: Request) -> date | None:
+    """The day of what the letter tells: the last answer, the refusal, a restriction's end."""
+    from retention.policy.calendar import day_in
+    from retention.requests.book import casebook
+
+    for change in reversed(casebook.changes(installation, request.request_id)):
+        if change.what in ("refused", "lifted"):
+            return day_in(change.at, installation.zone)
+        if change.what == "answered":
+            break
+    return request.answered_on
 
 
 def show_letters(found: Mapping[str, str]) -> None:

@@ -10,7 +10,7 @@ import typer
 
 from cli import request_show as showing
 from cli.door import door, today, utc_now
-from cli.options import AsOf, By, Config, Json, Reason, RequestArgument
+from cli.options import AsOf, By, Config, Json, Lifting, Reason, RequestArgument, ToldOn
 from cli.output import prose, say, write_json
 from cli.plan import approval
 from retention.errors import ConfigurationError
@@ -182,10 +182,46 @@ def _write(path: Path, data: bytes) -> None:
         raise ConfigurationError(f"{path}: cannot be written: {error.strerror}") from None
 
 
+def inform(
+    ctx: typer.Context,
+    *,
+    request_id: RequestArgument,
+    lifting: Lifting = None,
+    lang: Lang = None,
+    as_of: AsOf = None,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Print the letter that tells the person of an extension, a doubt, or a lifting to come.
+
+    Of a request that was extended: that it takes longer and why, to be sent within the first
+    month (art. 12(3)). Of one in doubt: what would show who asks (art. 12(6)). With --lifting:
+    that a restriction will end, to be sent before it does (art. 18(3)).
+    """
+    from retention.requests.answering import interim
+    from retention.requests.book import casebook
+
+    with door(ctx, config).installation() as installation:
+        found = casebook.get(installation, request_id)
+        day = as_of or today(installation)
+        letters = {
+            name: interim.before_the_answer(found, installation, lang=name, as_of=day)
+            if lifting is None
+            else interim.before_lifting(found, installation, reason=lifting, lang=name, as_of=day)
+            for name in showing.LANGS
+            if lang in (None, name)
+        }
+    if as_json:
+        write_json({**showing.as_document(found, day), "letters": letters})
+    else:
+        showing.show_letters(letters)
+
+
 def lift(
     ctx: typer.Context,
     *,
     request_id: RequestArgument,
+    told_on: ToldOn,
     reason: Reason,
     by: By,
     keep_rows: Annotated[
@@ -202,18 +238,22 @@ def lift(
 ) -> None:
     """Lift the restriction of a request: exactly what was there comes back.
 
-    The person has to be told before (art. 18(3)).
+    The person has to be told before (art. 18(3)): 'retention request inform --lifting TEXT'.
     """
     from retention.requests.book import casebook
     from retention.requests.doing.lifting import lift as lift_restriction
 
     with door(ctx, config).installation() as installation:
         day = today(installation)
+        if told_on > max(day, as_of or day):
+            raise ConfigurationError(
+                "--told-on is in the future: the person is told before the restriction is lifted"
+            )
         lifted = lift_restriction(
             installation,
             request_id,
             by=by,
-            reason=reason,
+            reason=f"{reason} (the person was told on {told_on})",
             as_of=as_of or day,
             today=day,
             clock=utc_now,

@@ -6,12 +6,13 @@ import io
 import json
 import stat
 import zipfile
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from retention.requests.answering.wording import written
 from tests.cli_support import Answer, Demo, call, demo, one_line, pristine, process, today
 
 __all__ = ["demo", "pristine"]
@@ -51,6 +52,10 @@ def verified(demo: Demo, kind: str, *more: str) -> str:
     answer = demo.run("request", "verify", request_id, "--how", "called back", *BY)
     assert answer.code == 0, answer.err
     return request_id
+
+
+def letter_of(demo: Demo, request_id: str, lang: str = "fr") -> str:
+    return str(done(demo, "answer", request_id, "--json").json["letters"][lang])
 
 
 def done(demo: Demo, *arguments: str) -> Answer:
@@ -216,6 +221,27 @@ def test_doubt_stops_the_clock_and_an_extension_moves_it(demo: Demo) -> None:
     assert "identity in doubt since" in item["waits_for"]
 
 
+def test_who_waits_longer_or_is_in_doubt_is_told_so(demo: Demo) -> None:
+    request_id = asks(demo, "access")["request_id"]
+    early = demo.run("request", "inform", request_id)
+    assert early.code == 8 and "nothing is to be told before its answer" in one_line(early)
+    why = ("--reason", "quatre systèmes & des archives", *BY)
+    assert "request inform" in done(demo, "extend", request_id, *why).out
+    due = date.fromisoformat(done(demo, "list", "--json").json[0]["due_on"])
+    letters = done(demo, "inform", request_id, "--json").json["letters"]
+    assert set(letters) == {"en", "fr"}
+    assert f"au plus tard le {written(due, 'fr')}" in letters["fr"]
+    assert f"by {written(due, 'en')} at the latest" in letters["en"]
+    for text in letters.values():
+        assert "quatre systèmes & des archives" in text and "www.cnil.fr" in text
+    done(demo, "doubt", request_id, "--reason", "the first name is Zoé on record", *BY)
+    for lang, said in (("en", "reasonable doubts"), ("fr", "doutes raisonnables")):
+        text = done(demo, "inform", request_id, "--lang", lang).out
+        assert said in text and "quatre systèmes" in text
+        assert "Zoé" not in text  # whoever reads it may be somebody else
+    assert demo.run("request", "inform", request_id, "--lifting", "no restriction").code == 8
+
+
 def test_a_late_request_comes_first_and_says_so(demo: Demo) -> None:
     asks(demo, "erasure")
     early = (today() - timedelta(days=90)).isoformat()
@@ -232,7 +258,10 @@ def test_a_refusal_has_a_letter_and_an_open_request_has_none(demo: Demo) -> None
     assert early.code == 8 and early.out == ""
     assert "no answer before it is carried out" in one_line(early)
     done(demo, "refuse", request_id, "--reason", "manifestly unfounded", *BY)
-    assert set(done(demo, "answer", request_id, "--json").json["letters"]) == {"en", "fr"}
+    later = (TODAY + timedelta(days=40)).isoformat()
+    letters = done(demo, "answer", request_id, "--as-of", later, "--json").json["letters"]
+    assert set(letters) == {"en", "fr"}
+    assert written(TODAY, "fr") in letters["fr"].split("Votre demande")[0]
     assert demo.run("request", "process", request_id).code == 8
 
 
@@ -258,11 +287,27 @@ def test_a_restriction_is_lifted_and_everything_is_back(demo: Demo) -> None:
     find = "SELECT * FROM customers WHERE customer_id = ?"
     before = demo.sql("crm", find, who["customer_id"])
     request_id = verified(demo, "restriction")
-    done(demo, "process", request_id)
+    later = TODAY + timedelta(days=3)
+    done(demo, "process", request_id, "--as-of", later.isoformat())
     assert demo.sql("crm", find, who["customer_id"]) == []
-    done(demo, "lift", request_id, *WHY)
+    letter = letter_of(demo, request_id)
+    assert written(later, "fr") in letter and "Avant de lever la limitation" in letter
+    told = ("--told-on", TODAY.isoformat())
+    assert demo.run("request", "lift", request_id, *WHY).code == 2
+    ahead = ("--told-on", (TODAY + timedelta(days=2)).isoformat())
+    assert demo.run("request", "lift", request_id, *ahead, *WHY).code == 2
+    told_first = done(demo, "inform", request_id, "--lifting", "la facture est juste").out
+    assert "allons lever cette limitation" in told_first and "la facture est juste" in told_first
+    assert "are going to lift this restriction" in told_first
+    done(demo, "lift", request_id, *told, *WHY)
+    letter = letter_of(demo, request_id)
+    assert written(TODAY, "fr") in letter and "la limitation étant levée" in letter
+    (lifted,) = [item for item in done(demo, "show", request_id, "--json").json["changes"]
+                 if item["what"] == "lifted"]  # fmt: skip
+    assert f"told on {TODAY}" in lifted["reason"]
+    assert demo.run("request", "inform", request_id, "--lifting", "again").code == 8
     assert demo.sql("crm", find, who["customer_id"]) == before
-    again = demo.run("request", "lift", request_id, *WHY)
+    again = demo.run("request", "lift", request_id, *told, *WHY)
     assert again.code == 8
     assert one_line(again)
 
@@ -300,7 +345,8 @@ def test_the_inbox_is_taken_in(demo: Demo) -> None:
     "arguments",
     [
         ("show", "0123456789"), ("plan", "0123456789"), ("process", "0123456789"),
-        ("answer", "0123456789"), ("package", "0123456789"), ("lift", "0123456789", *WHY),
+        ("answer", "0123456789"), ("package", "0123456789"), ("inform", "0123456789"),
+        ("lift", "0123456789", "--told-on", TODAY.isoformat(), *WHY),
         ("verify", "0123456789", "--how", "x", *BY), ("doubt", "0123456789", *WHY),
         ("refuse", "0123456789", *WHY), ("extend", "0123456789", *WHY),
         ("retry", "0123456789", *WHY),

@@ -258,7 +258,7 @@ def test_a_restriction_takes_the_rows_out_and_lifting_puts_them_back(
 
     assert not any(all_rows(copy).values())
     by = ("--by", "A. Martin, DPO", "--reason", "decided", "--as-of", DAY)
-    assert copy.run("request", "lift", answered.ids[file], *by).code == 0
+    assert copy.run("request", "lift", answered.ids[file], "--told-on", DAY, *by).code == 0
     assert all_rows(copy) == all_rows(answered.before)
     email = answered.asked[file]["email"]
     for table in TABLES:
