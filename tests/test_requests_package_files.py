@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -20,11 +21,13 @@ from hypothesis import strategies as st
 
 from retention.catalogue.model import TableName
 from retention.installation import Installation
+from retention.policy.table import read_policy
 from retention.requests.copies import files as package_files
 from retention.requests.copies.access import Gathered
 from retention.requests.copies.files import About, data_json, file_names, table_csv, zipped
 from retention.requests.copies.page import page
 from retention.requests.copies.records import GatheredTable, HeldFor, Record, Withheld
+from retention.requests.copies.terms import kept
 from retention.requests.copies.words import PAGE, category_label
 from retention.requests.model import BECAUSE, Kind
 from tests.requests_support import request_of, small
@@ -251,6 +254,75 @@ def test_the_page_loads_nothing_and_runs_nothing(installation):
     assert "url(" not in style[1]
     assert "@import" not in style[1]
     assert b"default-src 'none'" in content
+
+
+def test_what_decides_on_the_day_is_said_where_there_is_no_day_yet(installation):
+    """GDPR art. 15(1)(d): the period, or the criteria used to determine it."""
+    running = replace(record(name="x"), goes_on=None, because="contract_in_force")
+    content = about(installation, table(running))
+    text = "".join(Page(page(content)).text).replace("\N{NO-BREAK SPACE}", " ")
+    document = json.loads(data_json(content))
+    for lang, said in (
+        (
+            "en",
+            "in use: 3 years from the latest of: contract (its end), purchase, service rendered",
+        ),
+        ("fr", "en base active : 3 ans à compter du dernier de ces événements : contrat (sa fin)"),
+        ("fr", "dans les archives à accès restreint : 5 ans à compter du dernier"),
+    ):
+        assert said in text
+        assert said in document["purposes"]["contract"]["kept"][lang]
+
+
+@pytest.mark.parametrize(
+    ("purpose", "english", "french"),
+    [
+        (
+            "prospecting",
+            "in use: 3 years from the latest of: collection of the data, active response to a "
+            "solicitation, the person's own enquiry, consent given or renewed; at once ended by: "
+            "consent withdrawn",
+            "en base active : 3 ans à compter du dernier de ces événements : collecte des données, "
+            "réponse active à une sollicitation, demande de la personne, consentement donné ou "
+            "renouvelé ; prend fin dès cet événement : consentement retiré",
+        ),
+        (
+            "trackers",
+            "in use: 1 year and 1 month from the first of: deposit of a tracker, since: consent "
+            "given or renewed",
+            "en base active : 1 an et 1 mois à compter du premier événement : dépôt d'un traceur, "
+            "depuis : consentement donné ou renouvelé",
+        ),
+        (
+            "payment",
+            "in use: until the latest of: contract (its end), purchase, service rendered; in the "
+            "restricted archive: 1 year and 1 month from the latest of: contract (its end), "
+            "purchase, service rendered",
+            "en base active : jusqu'au dernier de ces événements : contrat (sa fin), achat, service "
+            "rendu ; dans les archives à accès restreint : 1 an et 1 mois à compter du dernier de "
+            "ces événements : contrat (sa fin), achat, service rendu",
+        ),
+        (
+            "accounting",
+            "in the restricted archive: 10 years from the end of the financial year of: issue of an "
+            "accounting document",
+            "dans les archives à accès restreint : 10 ans à compter de la clôture de l'exercice de "
+            "cet événement : émission d'une pièce comptable",
+        ),
+        (
+            "connection_security",
+            "in use: 6 months from the latest of: connection; under a pseudonym: 1 year from the "
+            "latest of: connection",
+            "en base active : 6 mois à compter du dernier de ces événements : connexion au site ; "
+            "sous pseudonyme : 1 an à compter du dernier de ces événements : connexion au site",
+        ),
+    ],
+)
+def test_every_kind_of_clock_has_words(purpose, english, french):
+    policy = read_policy(Path(__file__).parent.parent / "policies" / "callimedia.yaml")
+    declared = policy.version_on(AS_OF).purposes[purpose]
+    assert kept(declared, policy, "en") == english
+    assert kept(declared, policy, "fr") == french
 
 
 def test_every_sentence_is_there_in_both_languages(installation):

@@ -18,8 +18,10 @@ from typing import Any
 
 from retention.catalogue.model import Catalogue, TableName
 from retention.policy.table import Policy, Purpose
+from retention.requests.answering.wording import LANGS
 from retention.requests.copies.access import Gathered
 from retention.requests.copies.records import GatheredTable, Record
+from retention.requests.copies.terms import kept
 from retention.requests.model import Kind, Request
 
 SCHEMA = "retention-package/1"
@@ -79,6 +81,7 @@ def data_json(about: About) -> bytes:
             name: {
                 "label": {"en": purpose.label, "fr": purpose.label_fr},
                 "legal_basis": purpose.legal_basis,
+                "kept": {lang: kept(purpose, about.policy, lang) for lang in LANGS},
             }
             for name, purpose in about.purposes().items()
         },

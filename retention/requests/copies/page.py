@@ -16,6 +16,7 @@ from retention.requests.answering import wording
 from retention.requests.answering.wording import LANGS, Lang
 from retention.requests.copies.files import About, category, columns, table_of
 from retention.requests.copies.records import GatheredTable, Record
+from retention.requests.copies.terms import kept
 from retention.requests.copies.words import PAGE, PHASE, PLACE, WITHHELD, category_label
 
 _TURNING = frozenset(map(chr, (*range(0x202A, 0x202F), *range(0x2066, 0x206A))))
@@ -151,11 +152,12 @@ def _purposes(about: About) -> Iterator[str]:
     if not used:
         return
     yield f"<h2>{_said('purposes')}</h2><table><thead><tr><th>{_said('purpose')}</th>"
-    yield f"<th>{_said('basis')}</th></tr></thead><tbody>"
+    yield f"<th>{_said('basis')}</th><th>{_said('kept')}</th></tr></thead><tbody>"
     for purpose in used.values():
         label = _both({"en": purpose.label, "fr": purpose.label_fr})
         basis = _both({lang: wording.LEGAL_BASIS[lang][purpose.legal_basis] for lang in LANGS})
-        yield f"<tr><th>{label}</th><td>{basis}</td></tr>"
+        terms = _both({lang: kept(purpose, about.policy, lang) for lang in LANGS})
+        yield f"<tr><th>{label}</th><td>{basis}</td><td>{terms}</td></tr>"
     yield "</tbody></table>"
 
 
