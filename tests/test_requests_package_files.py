@@ -256,6 +256,24 @@ def test_the_page_loads_nothing_and_runs_nothing(installation):
     assert b"default-src 'none'" in content
 
 
+def test_a_transfer_out_of_the_union_is_told_with_its_safeguard(installation):
+    """GDPR art. 15(2)."""
+    here = about(installation, table(record(name="x")))
+    assert b"European Union" not in page(here)
+    assert json.loads(data_json(here))["recipients"]["printer"]["outside_eu"] is None
+    recipients = here.catalogue.recipients
+    safeguard = {"outside_eu": "standard clauses <2021>", "outside_eu_fr": "clauses types <2021>"}
+    printer = recipients["printer"].model_copy(update=safeguard)
+    catalogue = here.catalogue.model_copy(update={"recipients": {**recipients, "printer": printer}})
+    there = replace(here, catalogue=catalogue)
+    text = "".join(Page(page(there)).text)
+    assert "outside the European Union, under this safeguard: standard clauses <2021>" in text
+    assert "hors de l'Union européenne, sous cette garantie" in text
+    assert "clauses types <2021>" in text
+    said = json.loads(data_json(there))["recipients"]["printer"]["outside_eu"]
+    assert said == {"en": "standard clauses <2021>", "fr": "clauses types <2021>"}
+
+
 def test_what_decides_on_the_day_is_said_where_there_is_no_day_yet(installation):
     """GDPR art. 15(1)(d): the period, or the criteria used to determine it."""
     running = replace(record(name="x"), goes_on=None, because="contract_in_force")

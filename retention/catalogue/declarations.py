@@ -87,6 +87,11 @@ class Recipient(StrictModel):
     """Where notices go: an address of the organisation, not of a person."""
     tables: Names
     """``system.table``, as often as there are."""
+    outside_eu: str = ""
+    """The safeguard under which the data leave the European Union (GDPR art. 45, 46), in English;
+    empty where they do not. The person who asks for a copy is told (art. 15(2))."""
+    outside_eu_fr: str = ""
+    """The same in French."""
 
 
 TODAY = "today"

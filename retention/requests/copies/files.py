@@ -89,6 +89,12 @@ def data_json(about: About) -> bytes:
             name: {
                 "label": {"en": item.label, "fr": item.label_fr or item.label},
                 "contact": item.contact,
+                "outside_eu": {
+                    "en": item.outside_eu,
+                    "fr": item.outside_eu_fr or item.outside_eu,
+                }
+                if item.outside_eu
+                else None,
             }
             for name, item in about.catalogue.recipients.items()
             if any(name in table.recipients for table in about.gathered.tables)

@@ -12,6 +12,7 @@ from html import escape
 from typing import Any
 from unicodedata import category as category_of
 
+from retention.catalogue.declarations import Recipient
 from retention.requests.answering import wording
 from retention.requests.answering.wording import LANGS, Lang
 from retention.requests.copies.files import About, category, columns, table_of
@@ -185,10 +186,20 @@ def _recipients(about: About, table: GatheredTable) -> str:
     items = [about.catalogue.recipients[name] for name in table.recipients]
     if not items:
         return _said("nobody")
-    return ", ".join(
-        f"{_both({'en': item.label, 'fr': item.label_fr or item.label})} ({_text(item.contact)})"
-        for item in items
-    )
+    return "; ".join(map(_recipient, items))
+
+
+def _recipient(item: Recipient) -> str:
+    label = _both({"en": item.label, "fr": item.label_fr or item.label})
+    found = f"{label} ({_text(item.contact)})"
+    if not item.outside_eu:
+        return found
+    safeguards: dict[Lang, str] = {
+        "en": item.outside_eu,
+        "fr": item.outside_eu_fr or item.outside_eu,
+    }
+    said = {lang: PAGE[lang]["outside_eu"].format(safeguard=safeguards[lang]) for lang in LANGS}
+    return f"{found}, {_both(said)}"
 
 
 def _record(about: About, table: GatheredTable, record: Record, number: int) -> Iterator[str]:
