@@ -51,7 +51,7 @@ def list_notices(
                 if item.recipient in recipients
                 else item.recipient,
                 item.request_id[:SHORT],
-                item.kind,
+                f"{item.kind} lifted" if item.lifted else item.kind,
                 ", ".join(item.tables),
                 f"{item.created_at:%Y-%m-%d}",
                 f"sent {item.sent_at:%Y-%m-%d} by {item.sent_by}" if item.sent_at else "to send",

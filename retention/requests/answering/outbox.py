@@ -247,7 +247,7 @@ _WHAT: dict[Language, dict[Kind, str]] = {
         " article 17). Veuillez effacer ce que vous avez reçu de ces enregistrements, ainsi que"
         " toute copie ou tout lien vers ces données.",
         Kind.objection: "Une personne s’oppose à la prospection (RGPD, article 21). Veuillez"
-        " cesser de la contacter à cette fin et effacer ce que vous ne conservez que pour elle.",
+        " cesser de la contacter à cette fin et effacer ce que vous ne conservez que dans ce but.",
         Kind.rectification: "Une personne a obtenu la rectification de données la concernant"
         " (RGPD, article 16). Veuillez corriger ce que vous avez reçu de ces enregistrements ;"
         " demandez-nous les valeurs exactes.",
