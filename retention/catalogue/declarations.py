@@ -73,7 +73,11 @@ class Column(StrictModel):
     """The zone naive instants are local to; by default the system's."""
     sentinels: Sentinels = Sentinels()
     supplied: bool = False
-    """Whether the person supplied the value: what a request for portability hands over."""
+    """Whether the person supplied the value: what a request for portability hands over.
+
+    By telling it or by using the service (when they logged in); not what was concluded about them
+    (a segment).
+    """
     on_update_clock: bool = False
     """The database rewrites this column whenever the row changes; its old value is put back."""
 
