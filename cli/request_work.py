@@ -49,6 +49,8 @@ def plan(
         found = casebook.get(installation, request_id)
         day = as_of or today(installation)
         made = carrying_out.foresee(installation, found.request_id, day)
+        subjects = casebook.subjects(installation, found.request_id)
+        choices = sum(item.chosen is None for item in subjects) if found.is_open else 0
         asked = None
         if made is not None:
             save_plan(installation.stores.control, made.plan, utc_now())
@@ -66,13 +68,26 @@ def plan(
     if made is None:
         say("It makes a copy for the person; nothing is changed.")
     else:
-        _show_plan(made, day, asked or {})
-    say(f"Carry it out with:  retention request process {found.request_id[: showing.SHORT]}")
+        _show_plan(made, day, asked or {}, choices)
+    _say_next(found, choices)
 
 
-def _show_plan(made: RequestPlan, day: date, asked: dict[str, Any]) -> None:
+def _say_next(request: Request, choices: int) -> None:
+    short = request.request_id[: showing.SHORT]
+    if choices:
+        say(f"First choose about {choices} record(s), which the plan leaves out:")
+        say(f"  retention request show {short} --reveal, then retention request choose")
+    elif request.state == "received":
+        say(f"First verify who asks:  retention request verify {short} --how TEXT --by NAME")
+    elif request.is_open:
+        say(f"Carry it out with:  retention request process {short}")
+
+
+def _show_plan(made: RequestPlan, day: date, asked: dict[str, Any], choices: int) -> None:
     if made.outcomes:
         showing.show_outcomes(f"What it would do on {day}", made.outcomes)
+    elif choices:
+        say("There is nothing to do yet: no record is certain to be that person's.")
     else:
         say("There is nothing to do: no record of that person is known.")
     for name, why in made.plan.stopped.items():

@@ -192,6 +192,9 @@ def test_two_people_with_one_address_wait_for_a_persons_choice(demo: Demo) -> No
     refused = demo.run("request", "verify", request_id, "--how", "x", *BY)
     assert refused.code == 8 and "choose first" in one_line(refused)
     assert "2 record(s) to choose about" in done(demo, "list").out
+    planned = done(demo, "plan", request_id).out
+    assert "First choose about 2 record(s)" in planned
+    assert "is known" not in planned and "Carry it out" not in planned
     for item in done(demo, "show", request_id, "--reveal", "--json").json["records"]:
         yes = "--yes" if item["key"] == [who["customer_id"]] else "--no"
         done(demo, "choose", request_id, item["table"], item["token"][:12], yes, *BY)
@@ -306,6 +309,7 @@ def test_a_restriction_is_lifted_and_everything_is_back(demo: Demo) -> None:
                  if item["what"] == "lifted"]  # fmt: skip
     assert f"told on {TODAY}" in lifted["reason"]
     assert demo.run("request", "inform", request_id, "--lifting", "again").code == 8
+    assert "restriction lifted" in demo.run("outbox", "list", "--request", request_id).out
     assert demo.sql("crm", find, who["customer_id"]) == before
     again = demo.run("request", "lift", request_id, *told, *WHY)
     assert again.code == 8
