@@ -261,10 +261,10 @@ def test_a_refusal_has_a_letter_and_an_open_request_has_none(demo: Demo) -> None
     assert early.code == 8 and early.out == ""
     assert "no answer before it is carried out" in one_line(early)
     done(demo, "refuse", request_id, "--reason", "manifestly unfounded", *BY)
-    later = (TODAY + timedelta(days=40)).isoformat()
+    later = (today() + timedelta(days=40)).isoformat()
     letters = done(demo, "answer", request_id, "--as-of", later, "--json").json["letters"]
     assert set(letters) == {"en", "fr"}
-    assert written(TODAY, "fr") in letters["fr"].split("Votre demande")[0]
+    assert written(today(), "fr") in letters["fr"].split("Votre demande")[0]
     assert demo.run("request", "process", request_id).code == 8
 
 
@@ -290,24 +290,24 @@ def test_a_restriction_is_lifted_and_everything_is_back(demo: Demo) -> None:
     find = "SELECT * FROM customers WHERE customer_id = ?"
     before = demo.sql("crm", find, who["customer_id"])
     request_id = verified(demo, "restriction")
-    later = TODAY + timedelta(days=3)
+    later = today() + timedelta(days=3)
     done(demo, "process", request_id, "--as-of", later.isoformat())
     assert demo.sql("crm", find, who["customer_id"]) == []
     letter = letter_of(demo, request_id)
     assert written(later, "fr") in letter and "Avant de lever la limitation" in letter
-    told = ("--told-on", TODAY.isoformat())
+    told = ("--told-on", today().isoformat())
     assert demo.run("request", "lift", request_id, *WHY).code == 2
-    ahead = ("--told-on", (TODAY + timedelta(days=2)).isoformat())
+    ahead = ("--told-on", (today() + timedelta(days=2)).isoformat())
     assert demo.run("request", "lift", request_id, *ahead, *WHY).code == 2
     told_first = done(demo, "inform", request_id, "--lifting", "la facture est juste").out
     assert "allons lever cette limitation" in told_first and "la facture est juste" in told_first
     assert "are going to lift this restriction" in told_first
     done(demo, "lift", request_id, *told, *WHY)
     letter = letter_of(demo, request_id)
-    assert written(TODAY, "fr") in letter and "la limitation étant levée" in letter
+    assert written(today(), "fr") in letter and "la limitation étant levée" in letter
     (lifted,) = [item for item in done(demo, "show", request_id, "--json").json["changes"]
                  if item["what"] == "lifted"]  # fmt: skip
-    assert f"told on {TODAY}" in lifted["reason"]
+    assert f"told on {today()}" in lifted["reason"]
     assert demo.run("request", "inform", request_id, "--lifting", "again").code == 8
     assert "restriction lifted" in demo.run("outbox", "list", "--request", request_id).out
     assert demo.sql("crm", find, who["customer_id"]) == before
@@ -350,7 +350,7 @@ def test_the_inbox_is_taken_in(demo: Demo) -> None:
     [
         ("show", "0123456789"), ("plan", "0123456789"), ("process", "0123456789"),
         ("answer", "0123456789"), ("package", "0123456789"), ("inform", "0123456789"),
-        ("lift", "0123456789", "--told-on", TODAY.isoformat(), *WHY),
+        ("lift", "0123456789", "--told-on", today().isoformat(), *WHY),
         ("verify", "0123456789", "--how", "x", *BY), ("doubt", "0123456789", *WHY),
         ("refuse", "0123456789", *WHY), ("extend", "0123456789", *WHY),
         ("retry", "0123456789", *WHY),
