@@ -9,45 +9,29 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
-from sqlalchemy.exc import IntegrityError
 
-from retention.catalogue.model import Catalogue, TableName
+from retention.catalogue.model import TableName
 from retention.errors import SourceError, StoreError
 from retention.execution import vaulted
 from retention.execution.chunks import Chunk, IntendedRow
+from retention.execution.putting_back import RestrictedRow, insertion_order, put_back
 from retention.execution.sealing import (
     PSEUDONYMS,
     RESTRICTED,
     unseal_identity,
     unseal_payload,
 )
-from retention.execution.undecided import digests_of, undecided_chunks, what_to_do
+from retention.execution.undecided import undecided_chunks, what_to_do
 from retention.execution.work import Work
 from retention.installation import Installation
-from retention.planning.facts import Key
 from retention.planning.plan import Transition
 from retention.stores import archive, vault
 from retention.stores.open import reading, writing
 from retention.stores.sql import BATCH, batches
-
-
-@dataclass(frozen=True)
-class RestrictedRow:
-    """A row that a restriction took out of its table."""
-
-    table: TableName
-    key: Key
-    values: Mapping[str, Any]
-    record_token: str
-    incarnation: int
-    unit_id: str
-    digest: bytes
 
 
 def restricted_rows(installation: Installation, tokens: Sequence[str]) -> list[RestrictedRow]:
@@ -166,8 +150,7 @@ def _kept(
 def _restore_system(work: Work, system: str, rows: Sequence[RestrictedRow]) -> None:
     begun = time.monotonic()
     catalogue = work.installation.catalogue
-    order = insertion_order(catalogue, {row.table for row in rows})
-    name = catalogue.clock_of(order[0])
+    name = catalogue.clock_of(insertion_order(catalogue, {row.table for row in rows})[0])
     bounds = ((rows[0].record_token,), (rows[-1].record_token,))
     sequence = work.journal.next_sequence(name, "restore")
     chunk = work.journal.open_chunk(name, "restore", sequence, bounds, work.clock())
@@ -181,49 +164,10 @@ def _restore_system(work: Work, system: str, rows: Sequence[RestrictedRow]) -> N
         for row in rows
     ]
     with work.installation.sources.begin(system, write=True) as connection:
-        for table in order:
-            _insert(work, connection, table, [row for row in rows if row.table == table])
+        put_back(work, connection, rows)
         work.journal.intend(chunk, done, work.clock())
         work.lease.confirm()
     finish(work, chunk, done, time.monotonic() - begun)
-
-
-def insertion_order(catalogue: Catalogue, tables: Iterable[TableName]) -> list[TableName]:
-    """``tables`` of one system, each after those it points at."""
-    left, order = sorted(tables), list[TableName]()
-    while left:
-        system = left[0].partition(".")[0]
-        free = [
-            name
-            for name in left
-            if not {
-                TableName(f"{system}.{pointer.table}") for pointer in catalogue.table(name).pointers
-            }
-            & (set(left) - {name})
-        ]
-        order += free or left
-        left = [name for name in left if name not in order]
-    return order
-
-
-def _insert(
-    work: Work, connection: Connection, name: TableName, rows: Sequence[RestrictedRow]
-) -> None:
-    sql = work.installation.sources.table(name)
-    try:
-        # One statement: rows of a table that point at each other are there together.
-        for batch in batches(rows, max(1, BATCH // max(1, len(sql.columns)))):
-            connection.execute(sql.insert().values([dict(row.values) for row in batch]))
-    except IntegrityError:
-        raise SourceError(
-            f"{name}: restricted rows cannot go back: a key is taken by another row, or what "
-            "they point at is gone; nothing was changed"
-        ) from None
-    there = digests_of(work, connection, name, [row.key for row in rows])
-    if any(there.get(row.key) != row.digest for row in rows):
-        raise SourceError(
-            f"{name}: the database does not give back what was written; nothing was changed"
-        )
 
 
 def finish(work: Work, chunk: Chunk, done: Sequence[IntendedRow], seconds: float) -> None:

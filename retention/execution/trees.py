@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -15,6 +16,8 @@ from retention.errors import SourceError
 from retention.planning.facts import Key, key_in
 from retention.planning.judge import Row
 from retention.stores.sql import BATCH, batches
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -83,10 +86,41 @@ def delete_trees(connection: Connection, bound: BoundTable, trees: Sequence[Tree
     """
     deleted = 0
     for follower in reversed(bound.followers):
-        keys = [row.key for tree in trees for row in tree.dependants if row.name == follower.name]
+        rows = [row for tree in trees for row in tree.dependants if row.name == follower.name]
+        rows = referred_first(follower.name, follower.table, rows, lambda row: row.row)
+        keys = [row.key for row in reversed(rows)]
         deleted += _delete(connection, follower.sql, follower.key, keys)
     roots = [tree.root.key for tree in trees]
     return deleted + _delete(connection, bound.sql, bound.key, roots)
+
+
+def referred_first(
+    name: TableName, table: Table, rows: Sequence[T], values: Callable[[T], Row]
+) -> list[T]:
+    """Rows of one table, each after those among them that it refers to.
+
+    The reverse is an order in which they can be deleted part by part. Rows that refer to each
+    other in a circle come last.
+    """
+    short = name.partition(".")[2]
+    vias = [pointer.via for pointer in table.pointers if pointer.table == short]
+    if not vias:
+        return list(rows)
+    left = {tuple(values(row)[column] for column in table.key): row for row in rows}
+    waiting: dict[Key, set[Key]] = {}
+    referring: dict[Key, list[Key]] = defaultdict(list)
+    for key, row in left.items():
+        at = {tuple(values(row)[column] for column in via) for via in vias} - {key}
+        waiting[key] = {other for other in at if other in left}
+        for other in waiting[key]:
+            referring[other].append(key)
+    free = [key for key in left if not waiting[key]]
+    for key in free:  # grows on the way
+        for other in referring[key]:
+            waiting[other].discard(key)
+            if not waiting[other]:
+                free.append(other)
+    return [left.pop(key) for key in free] + list(left.values())
 
 
 class VanishedRows(SourceError):

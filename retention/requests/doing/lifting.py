@@ -10,7 +10,8 @@ from retention import holds
 from retention.catalogue.model import TableName
 from retention.errors import RetentionError, SourceError
 from retention.execution.erasing import verdicts
-from retention.execution.restoring import RestrictedRow, restore, restricted_rows
+from retention.execution.putting_back import RestrictedRow
+from retention.execution.restoring import restore, restricted_rows
 from retention.execution.run import begin, end, new_run_id
 from retention.installation import Installation
 from retention.planning.plan import Plan, PlanItem, Transition
