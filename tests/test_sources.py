@@ -3,6 +3,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
+import uuid
 from pathlib import Path
 
 import psycopg
@@ -270,3 +271,23 @@ def test_a_postgres_session_has_the_same_settings_whatever_its_server_says(postg
     with sources_at(postgres_url) as sources, sources.begin("crm") as connection:
         shown = {key: connection.scalar(sa.text(f"SHOW {key}")) for key in expected}
     assert shown == expected
+
+
+def test_texts_of_a_database_without_an_encoding_are_texts(postgres_server):
+    server = postgres_server.render_as_string(hide_password=False)
+    name = f"retention_test_{uuid.uuid4().hex[:16]}"
+    run_postgres(server, f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'SQL_ASCII' LOCALE 'C'")
+    url = postgres_server.set(drivername="postgresql+psycopg", database=name)
+    address = url.render_as_string(hide_password=False)
+    try:
+        run_postgres(
+            f"{address}?client_encoding=utf8",
+            "CREATE TABLE t (id int PRIMARY KEY, note text)",
+            "INSERT INTO t VALUES (1, 'Zoé')",
+        )
+        with sources_at(address) as sources:
+            move_out_and_back(sources)
+            with sources.begin("crm") as connection:
+                assert connection.execute(sources.table(T).select()).all() == [(1, "Zoé")]
+    finally:
+        run_postgres(server, f"DROP DATABASE {name} WITH (FORCE)")

@@ -180,13 +180,15 @@ def _sqlite_engine(name: str, url: URL, policy_zone: ZoneInfo) -> Engine:
 
 
 def _postgresql_engine(url: URL) -> Engine:
-    patience = {} if "connect_timeout" in url.query else {"connect_timeout": _CONNECT_SECONDS}
+    # Of a database in SQL_ASCII the driver would make bytes of every text.
+    wanted = {"connect_timeout": _CONNECT_SECONDS, "client_encoding": "utf8"}
+    arguments = {name: value for name, value in wanted.items() if name not in url.query}
     engine = sa.create_engine(
         url,
         hide_parameters=True,
         pool_pre_ping=True,
         use_native_hstore=False,
-        connect_args=patience,
+        connect_args=arguments,
     )
 
     @event.listens_for(engine, "connect")
