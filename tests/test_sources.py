@@ -276,7 +276,9 @@ def test_a_postgres_session_has_the_same_settings_whatever_its_server_says(postg
 def test_texts_of_a_database_without_an_encoding_are_texts(postgres_server):
     server = postgres_server.render_as_string(hide_password=False)
     name = f"retention_test_{uuid.uuid4().hex[:16]}"
-    run_postgres(server, f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'SQL_ASCII' LOCALE 'C'")
+    run_postgres(
+        server, f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'SQL_ASCII' LOCALE 'C'"
+    )
     url = postgres_server.set(drivername="postgresql+psycopg", database=name)
     address = url.render_as_string(hide_password=False)
     try:

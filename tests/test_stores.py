@@ -78,6 +78,23 @@ def test_the_migrations_end_in_the_tables_that_the_code_declares(
             assert wanted <= found
 
 
+@pytest.mark.parametrize("style", ["SQL, DMY", "German", "Postgres, MDY"])
+def test_instants_are_read_on_a_server_of_another_style(postgres_url: str, style: str) -> None:
+    name = sa.make_url(postgres_url).database
+    setting = sa.text(f"ALTER DATABASE {name} SET DateStyle = '{style}'")
+    with create_engine(postgres_url).begin() as connection:
+        connection.execute(setting)
+    try:
+        engine = open_store("cases", postgres_url)
+        with engine.connect() as connection:
+            there = connection.scalar(select(sa.literal(NOW, sa.DateTime(timezone=True))))
+        engine.dispose()
+    finally:
+        with create_engine(postgres_url).begin() as connection:
+            connection.execute(sa.text(f"ALTER DATABASE {name} RESET DateStyle"))
+    assert there == NOW
+
+
 def test_migrating_again_changes_nothing(own_stores: Stores) -> None:
     with own_stores.cases.begin() as connection:
         connection.execute(cases.holds.insert().values(hold_id="h", **HOLD))

@@ -101,6 +101,7 @@ def open_store(name: str, address: str) -> Engine:
             url = url.set(drivername="postgresql+psycopg")
         wait = {} if "connect_timeout" in url.query else {"connect_timeout": 10}
         engine = create_engine(url, hide_parameters=True, pool_pre_ping=True, connect_args=wait)
+        event.listen(engine, "connect", _set_up_postgresql)
     else:
         raise ConfigurationError(f"stores.{name}: only PostgreSQL and SQLite can hold a store")
     engine.update_execution_options(**{_STORE: name})
@@ -207,6 +208,13 @@ def _create_file(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     if not path.exists():
         os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+
+
+def _set_up_postgresql(dbapi_connection: Any, _record: object) -> None:
+    with dbapi_connection.cursor() as cursor:
+        # The only style of instants that the driver reads; the server's own may be another.
+        cursor.execute("SET DateStyle = 'ISO, YMD'")
+    dbapi_connection.commit()
 
 
 def _set_up_sqlite(dbapi_connection: Any, _record: object) -> None:
