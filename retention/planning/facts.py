@@ -158,7 +158,7 @@ def _load_remote(
         from_clause = from_clause.join(target, on)
     columns = [column.expression for column in remote.columns]
     statement = sa.select(far_value, *columns).select_from(from_clause)
-    with engine.connect() as far:
+    with sources.begin(remote.system) as far:
         for batch in batches(persons, BATCH):
             for row in far.execute(statement.where(far_value.in_(batch))):
                 for key in persons[row[0]]:

@@ -135,7 +135,7 @@ def _suspects(bound: BoundTable, as_of: date, sources: Sources) -> Iterator[Key]
     for remote in bound.remote:
         names = _suspect_names(remote, as_of, sources)
         near = normalised(remote.near, remote.link.normaliser, bound.dialect)
-        with sources.engine(bound.system).connect() as connection:
+        with sources.begin(bound.system) as connection:
             for batch in batches(names, BATCH):
                 statement = sa.select(*bound.key).select_from(bound.sql)
                 for target, on in remote.near_joins:
@@ -166,7 +166,7 @@ def _suspect_names(remote: RemoteSource, as_of: date, sources: Sources) -> list[
     statement = sa.select(name).distinct().select_from(remote.far_table)
     for target, on in remote.far_joins:
         statement = statement.join(target, on)
-    with engine.connect() as far:
+    with sources.begin(remote.system) as far:
         rows = far.execute(statement.where(sa.or_(*tests)).limit(SUSPECTS_LIMIT + 1))
         return [row[0] for row in rows if row[0]]
 
