@@ -41,9 +41,16 @@ class AsText(UserDefinedType[str]):
     render_bind_cast = True
 
     # SQLAlchemy copies a type by its positional arguments: keyword-only ones would be lost.
-    def __init__(self, sql_type: str, cast_on_read: bool = True) -> None:  # noqa: FBT001, FBT002
+    def __init__(
+        self,
+        sql_type: str,
+        cast_on_read: bool = True,  # noqa: FBT001, FBT002
+        length: int | None = None,
+    ) -> None:
         self.sql_type = sql_type
         self.cast_on_read = cast_on_read
+        self.length = length
+        """Of a text that the database fills up with blanks, and that its cast cuts off unsaid."""
 
     def get_col_spec(self, **_: Any) -> str:
         return self.sql_type
@@ -145,7 +152,7 @@ def _exact_type(reflected: TypeEngine[Any], spelled: str | None) -> TypeEngine[A
     if exact or spelled is None:
         return base
     as_is = isinstance(base, _TEXT_WITHOUT_CAST) or spelled == "bpchar"
-    return AsText(spelled, not as_is)
+    return AsText(spelled, not as_is, base.length if isinstance(base, sa.CHAR) else None)
 
 
 def _postgresql_types(connection: sa.Connection, table: str, schema: str | None) -> dict[str, str]:

@@ -41,6 +41,7 @@ from retention.requests.doing.about import (
 from retention.requests.doing.afterwards import look_again, tell_others
 from retention.requests.doing.planning import RequestPlan, plan_request
 from retention.requests.doing.rectifying import left_in_archive
+from retention.requests.doing.trying_out import refuse_refused
 from retention.requests.model import (
     Kind,
     Outcome,
@@ -129,6 +130,7 @@ def change(batch: Batch, request: Request) -> None:
             _restrict(installation, request, known, batch.clock())
         aim = aim_for(installation, request, known, batch.as_of)
         planned = plan_request(installation, request, known.persons, known.tokens, aim, stopped)
+        refuse_refused(installation, aim.corrections)
         made.append(planned)
         return planned.plan
 

@@ -10,15 +10,18 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
 from retention.catalogue.live import LiveTable, read_live
 from retention.catalogue.model import Catalogue, Link, Table, TableName
 from retention.catalogue.normalise import normalise
+from retention.catalogue.reflection import AsText
 from retention.catalogue.sources import source_errors
 from retention.errors import ConfigurationError
 from retention.installation import Installation
+from retention.policy.calendar import zone
 from retention.requests.doing.aims import Place
 from retention.requests.doing.right_values import RightValues
 from retention.requests.model import RequestError
@@ -36,7 +39,8 @@ def fitting(installation: Installation, table: TableName, name: str, old: Any, w
     kind = installation.sources.table(table).c[name].type
     try:
         if isinstance(kind, sa.DateTime):
-            return datetime.fromisoformat(wanted)
+            local = zone(installation.catalogue.systems[table.partition(".")[0]].time_zone)
+            return _instant(datetime.fromisoformat(wanted), local, with_zone=kind.timezone)
         if isinstance(kind, sa.Date):
             return date.fromisoformat(wanted)
         if isinstance(kind, sa.Integer):
@@ -54,7 +58,14 @@ def fitting(installation: Installation, table: TableName, name: str, old: Any, w
     length = getattr(kind, "length", None)
     if length is not None and len(wanted) > length:
         raise RequestError(f"{table}.{name}: the corrected value is longer than {length}")
-    return wanted
+    return wanted.ljust(length) if isinstance(kind, AsText) and length else wanted
+
+
+def _instant(moment: datetime, local: ZoneInfo, *, with_zone: bool) -> datetime:
+    """As a column holds it that is ``with_zone`` or not; ``local`` is the system's zone."""
+    if with_zone:
+        return moment if moment.tzinfo else moment.replace(tzinfo=local)
+    return moment.astimezone(local).replace(tzinfo=None) if moment.tzinfo else moment
 
 
 def _is_day(value: Any) -> bool:

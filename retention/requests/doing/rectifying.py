@@ -157,7 +157,8 @@ def _of_row(
     refuse_unnamed(row.name, row.table, row.row, several, right)
     for name, column in row.table.columns.items():
         second = row.row[name] is None and column.category not in missing
-        if is_key(row.table, name) or second:
+        computed = live is not None and name in live.columns and live.columns[name].generated
+        if is_key(row.table, name) or second or computed:
             continue
         shown = live is not None and not live.constrains(name)
         mine = own and column.category not in several
