@@ -1,4 +1,4 @@
-"""Four systems full of people who are easily mistaken for one another, and their archive."""
+"""Five systems full of people who are easily mistaken for one another, and their archive."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ from retention.stores.open import STORE_NAMES, migrate, open_stores, writing
 POLICY = Path(__file__).parents[1] / "policies" / "callimedia.yaml"
 CUSTOMERS, INVOICES = "crm.customers", "crm.invoices"
 PROSPECTS, ACCOUNTS, GUESTS = "marketing.prospects", "web.accounts", "shop.guests"
+VISITS = "stats.visits"
 NOBODY = frozenset[Any]()
 
 _NAMES = {
@@ -85,10 +86,15 @@ DECLARED: dict[str, dict[str, Any]] = {
         "order_id",
         {"order_id": "system.operations", "email": "user.contact.email"},
     ),
+    VISITS: _table("visit_id", {"visit_id": "system.operations", "visitor": "user.unique_id"}),
 }
 LINK = {"near": f"{CUSTOMERS}.email", "far": f"{ACCOUNTS}.email", "normaliser": "email"}
+VISITED = {"near": f"{CUSTOMERS}.customer_id", "far": f"{VISITS}.visitor"}
 
-_NUMBERS = {"customer_id", "prospect_id", "account_id", "order_id", "invoice_id", "recommended_by"}
+_NUMBERS = {
+    "customer_id", "prospect_id", "account_id", "order_id", "invoice_id", "recommended_by",
+    "visit_id", "visitor",
+}  # fmt: skip
 
 
 def sql_tables(*, server: bool) -> dict[str, sa.Table]:
@@ -221,7 +227,11 @@ def made(home: Path, server: str | None) -> Iterator[World]:
         for system in systems
     }
     catalogue = Catalogue.model_validate(
-        {"catalogue": "people", "links": {"account": LINK}, "systems": documents}
+        {
+            "catalogue": "people",
+            "links": {"account": LINK, "visited": VISITED},
+            "systems": documents,
+        }
     )
     (home / "master.key").write_text(base64.b64encode(bytes(range(32))).decode())
     settings = {

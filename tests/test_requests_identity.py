@@ -17,6 +17,7 @@ from tests.identity_support import (
     GUESTS,
     NOBODY,
     PROSPECTS,
+    VISITS,
     World,
     outcome,
     people,
@@ -69,6 +70,15 @@ def test_two_accounts_of_one_customer_are_reached_by_the_link(world: World):
     assert doubtful == NOBODY
     found = {m.key[0]: m for m in resolve(world.installation, Asked(customer_ref="1"))}
     assert found[5].found_by == "link"
+
+
+def test_a_log_of_another_system_is_reached_by_its_link_however_long_it_is(world: World):
+    world.customer(1, "Dupont", "Jean", email="jean@example.org")
+    world.customer(2, "Roux", "Anne", email="anne@example.org")
+    world.put(VISITS, *({"visit_id": n, "visitor": 1} for n in range(1, 251)))
+    world.put(VISITS, {"visit_id": 900, "visitor": 2}, {"visit_id": 901})
+    mine = {(CUSTOMERS, 1), *((VISITS, n) for n in range(1, 251))}
+    assert outcome(world, Asked(email="jean@example.org")) == (mine, NOBODY)
 
 
 def test_one_person_registered_twice_under_the_same_name(world: World):

@@ -5,21 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import islice
 
-from retention.catalogue.model import Link, TableName
+from retention.catalogue.model import Link, Role, TableName
 from retention.catalogue.normalise import normalise
 from retention.identities import field_of, fingerprint, normal
 from retention.installation import Installation
 from retention.requests.finding.likeness import NAMES, Sought
 from retention.requests.finding.searching import CROWD, Candidate, by_link, persons_tables
 from retention.requests.finding.searching_archive import Crowded, by_prints
+from retention.requests.model import RequestError
 
-_MOST = CROWD + 1
+_MOST_OF_A_LOG = 200_000
+"""Rows of a log that one person may have."""
 
 
 class Links:
     """What is ``found``, by token, and which tokens are ``exact``; both grow.
 
-    Links between tables of persons are followed: what a person owns goes along with them.
+    Links between tables of persons are followed: what a person owns goes along with them. So are
+    links from a person to a log, each row of which is theirs; they lead nowhere further.
     """
 
     def __init__(
@@ -33,14 +36,21 @@ class Links:
         self._sought = sought
         self.found = found
         self.exact = exact
+        self._persons = set(persons_tables(installation))
+        self._logs = {
+            name
+            for name, table in installation.catalogue.tables()
+            if table.role is Role.event and not table.references and name not in self._persons
+        }
 
     def follow(self) -> None:
         """Follow every link, both ways, from every exact record, and on from what is reached.
 
         Raises:
             SourceError: a system cannot be reached.
+            RequestError: more rows of a log are one person's than can be dealt with.
         """
-        tables = set(persons_tables(self._installation))
+        tables = self._persons | self._logs
         links = [
             link
             for link in self._installation.catalogue.links.values()
@@ -49,6 +59,8 @@ class Links:
         todo = sorted(self.exact)
         while todo:
             item = self.found[todo.pop()]
+            if item.table in self._logs:
+                continue
             for link in links:
                 if link.near_table == item.table:
                     todo += self._reach(item, link, far=True)
@@ -68,7 +80,10 @@ class Links:
             else:
                 reached = self._both(link, value, far=far)
                 disputed = bool(reached) and self._disputed(link, value, far=far)
-        except Crowded:
+        except Crowded as crowded:
+            there = link.far_table if far else link.near_table
+            if there in self._logs and not self._disputed(link, str(value), far=far):
+                raise RequestError(f"{crowded} are one person's, by the link") from None
             return []  # a placeholder says of nobody that a record is theirs
         return [other.token for other in reached if self._is_new(other, disputed=disputed)]
 
@@ -78,9 +93,12 @@ class Links:
         Raises:
             Crowded: they are far too many.
         """
-        live = list(islice(by_link(self._installation, link, value, self._sought, far=far), _MOST))
-        if len(live) == _MOST:
-            raise Crowded(f"{link.far if far else link.near}: more than {CROWD} records")
+        there = link.far_table if far else link.near_table
+        most = _MOST_OF_A_LOG if there in self._logs else CROWD
+        rows = by_link(self._installation, link, value, self._sought, far=far)
+        live = list(islice(rows, most + 1))
+        if len(live) > most:
+            raise Crowded(f"{link.far if far else link.near}: more than {most:,} records")
         known = {other.token for other in live}
         archived = self._archived(link, self._prints_from(link, value, far=far), far=far)
         return [*live, *(other for other in archived if other.token not in known)]
