@@ -58,6 +58,11 @@ class RecordVerdict:
         ]
         return max(ends, default=None)
 
+    def until_for(self, purpose: str) -> date | None:
+        """The last day on which ``purpose`` does; another may keep it for longer."""
+        known = self.decision.purposes if self.decision else ()
+        return next((item.archive_through for item in known if item.purpose == purpose), None)
+
 
 @dataclass(frozen=True)
 class UnitVerdict:

@@ -192,8 +192,8 @@ def _of_record(
     kept = set(record.kept_by)
     for purpose in record.purposes:
         if purpose in kept:
-            why = _archived_because(aim, [purpose])
-            yield Line(record.table, purpose, Outcome.archived, record.until, why)
+            until, why = record.until_for(purpose), _archived_because(aim, [purpose])
+            yield Line(record.table, purpose, Outcome.archived, until, why)
         elif not kept:  # else the record stays, if for less
             yield Line(record.table, purpose, Outcome.deleted)
 
