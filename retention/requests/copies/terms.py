@@ -64,6 +64,7 @@ def _active(rule: ActiveRule, policy: Policy, lang: Lang) -> str:
 
 
 def _term(rule: Rule, policy: Policy, lang: Lang) -> str:
+    kinds: tuple[str, ...]
     if rule.from_first:
         name, kinds = "since" if rule.since_latest else "first", (rule.from_first,)
     elif isinstance(rule, ArchiveRule) and rule.counted_from == "end_of_financial_year":
