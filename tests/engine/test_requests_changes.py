@@ -57,6 +57,24 @@ def test_who_opposed_and_comes_back_as_a_prospect_is_noticed(small: Small) -> No
         assert opposition.count_opposed(installation, table, AS_OF) == 1
 
 
+@pytest.mark.parametrize("kind", [Kind.objection, Kind.erasure])
+def test_what_others_have_too_is_listed_only_if_the_person_says_it(either: Small, kind: Kind):
+    nobodys = "unknown@example.com"
+    opposing(either)
+    either.update("crm.customers", {"customer_id": ACTIVE}, email=nobodys)
+    for number in (98, 99):
+        either.insert("crm.customers", {"customer_id": number, "name": f"Other {number}",
+            "email": nobodys, "opted": "yes", "segment": None, "collected_on": AS_OF})  # fmt: skip
+    with either.opened() as installation:
+        done(installation, ask(installation, kind, [customer(ACTIVE)]))
+        assert opposition.is_listed(installation, "email", "someone@example.org", AS_OF)
+        assert not opposition.is_listed(installation, "email", nobodys, AS_OF)
+        assert opposition.count_opposed(installation, customer(0)[0], AS_OF) == 0
+        said_by_them = ask(installation, kind, [customer(ACTIVE)], email=nobodys)
+        done(installation, said_by_them, later=4)
+        assert opposition.count_opposed(installation, customer(0)[0], AS_OF) == 2
+
+
 def test_a_rectification_reaches_every_system_and_completes_what_is_missing(
     either: Small,
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date, datetime
 
+from retention.errors import SourceError
 from retention.installation import Installation
 from retention.requests.answering import outbox
 from retention.requests.answering.recipients import untold
@@ -14,7 +15,10 @@ from retention.requests.doing import opposition
 from retention.requests.doing.about import Known, aim_for, asked_of
 from retention.requests.doing.planning import RequestPlan, plan_request
 from retention.requests.doing.rectifying import follow_opposition
-from retention.requests.model import Kind, OutcomeLine, Request, RequestError
+from retention.requests.finding.likeness import Sought
+from retention.requests.finding.narrowing import narrowed
+from retention.requests.finding.searching import persons_tables, read
+from retention.requests.model import Asked, Kind, OutcomeLine, Request, RequestError
 from retention.requests.proving.sought import contacts
 
 
@@ -64,9 +68,39 @@ def tell_others(
     """
     if request.kind in (Kind.objection, Kind.erasure):
         sought = casebook.sought(installation, request.request_id) or {}
-        who = [*asked_of(request).said().items(), *contacts(sought)]
+        theirs = [
+            (field, value)
+            for field, value in dict.fromkeys(contacts(sought))
+            if not _is_others_too(installation, request, field, value, as_of)
+        ]
+        who = [*asked_of(request).said().items(), *theirs]
         opposition.add(installation, who, as_of=as_of)
     if request.kind is Kind.rectification:
         corrections = asked_of(request).corrections
         follow_opposition(installation, request.request_id, corrections, as_of)
     outbox.notify(installation, request, untold(installation, request, lines, new), now)
+
+
+def _is_others_too(
+    installation: Installation, request: Request, field: str, value: str, as_of: date
+) -> bool:
+    """Whether a record that is not the person's has an e-mail or phone of theirs as well.
+
+    A placeholder or a household's number: that its owner objected can be said of nobody.
+    What the request itself says counts for all who have it.
+    """
+    asked = Asked(email=value) if field == "email" else Asked(phone=value)
+    sought = Sought.of(asked, installation.settings.requests.region)
+    own = set(casebook.tokens(installation, request.request_id))
+    watched = opposition.prospecting_tables(installation, as_of)
+    for name in persons_tables(installation):
+        condition = narrowed(installation, name, sought) if name in watched else None
+        if condition is None:
+            continue
+        try:
+            found = read(installation, name, condition, sought, likely=True)
+            if any(item.token not in own for item in found):
+                return True
+        except SourceError:
+            continue  # what cannot be read is nobody's as far as can be told
+    return False
