@@ -11,7 +11,7 @@ from retention.requests.book import casebook
 from retention.requests.doing import opposition
 from retention.requests.model import Kind, RequestError, State
 from tests.engine.asking import account, ask, customer, done, said
-from tests.engine.lives import ACTIVE, ANNA, AS_OF, BY_LOGIN, OF_ARCHIVE
+from tests.engine.lives import ACTIVE, ANNA, AS_OF, BY_LOGIN, LONG_GONE, OF_ARCHIVE
 from tests.engine.small import START, Small
 
 CATEGORY = "user.contact.email"
@@ -73,6 +73,22 @@ def test_what_others_have_too_is_listed_only_if_the_person_says_it(either: Small
         said_by_them = ask(installation, kind, [customer(ACTIVE)], email=nobodys)
         done(installation, said_by_them, later=4)
         assert opposition.count_opposed(installation, customer(0)[0], AS_OF) == 2
+
+
+def test_a_correction_does_not_tie_the_person_to_somebody_elses_account(either: Small) -> None:
+    before = either.everything()
+    with either.opened() as installation:
+        request = ask(installation, Kind.rectification, [customer(ACTIVE)],
+                      corrections={CATEGORY: "Long.Gone@example.org"})  # fmt: skip
+        with pytest.raises(RequestError, match="not known to be this person") as raised:
+            done(installation, request)
+        assert "long.gone" not in str(raised.value).casefold()
+        assert either.everything() == before
+        theirs = ask(installation, Kind.rectification, [customer(ACTIVE), account(LONG_GONE)],
+                     email="else@example.org", corrections={CATEGORY: "long.gone@example.org"})  # fmt: skip
+        assert done(installation, theirs, later=2).state is State.answered
+    (row,) = [row for row in either.rows("crm.customers") if row["customer_id"] == ACTIVE]
+    assert row["email"] == "long.gone@example.org"
 
 
 def test_a_rectification_reaches_every_system_and_completes_what_is_missing(

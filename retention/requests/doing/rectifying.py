@@ -48,6 +48,7 @@ from retention.requests.doing.right_values import (
     own_rows,
     several_in,
 )
+from retention.requests.doing.tying import refuse_new_ties
 from retention.requests.model import Asked, Outcome, OutcomeLine, RequestId
 
 WRONG = "wrong"
@@ -81,7 +82,7 @@ def planned(
     archived = list(archived_of(installation, tokens))
     right = _right(installation, request_id, tables, archived, asked)
     return Rectification(
-        _corrections(installation, tables, right, as_of),
+        _corrections(installation, tables, right, as_of, persons, tokens),
         tuple(_of_archive(installation, archived, right, as_of)),
         tuple(_evidence(installation, tables, archived, right, as_of)),
     )
@@ -121,12 +122,18 @@ def _right(
 
 
 def _corrections(
-    installation: Installation, tables: Sequence[PersonTable], right: RightValues, as_of: date
+    installation: Installation,
+    tables: Sequence[PersonTable],
+    right: RightValues,
+    as_of: date,
+    persons: Sequence[Person],
+    tokens: Sequence[str],
 ) -> dict[Place, dict[str, Any]]:
     """What each row's columns become.
 
     Raises:
-        RequestError: a column cannot hold the value; it names the column, never the value.
+        RequestError: a column cannot hold the value, or it would be somebody else's as well; it
+            names the column, never the value.
     """
     live = live_tables(installation, known_to(tables))
     changes: dict[Place, dict[str, Any]] = {}
@@ -145,6 +152,7 @@ def _corrections(
     refuse_broken_links(installation.catalogue, present, changes, held)
     going = {place: values for place, values in changes.items() if place not in held}
     refuse_taken(installation, live, present, going)
+    refuse_new_ties(installation, going, persons, tokens)
     return changes
 
 

@@ -78,7 +78,7 @@ class Links:
                 reached = self._archived(link, self._prints_of(item, column), far=far)
                 disputed = bool(reached)
             else:
-                reached = self._both(link, value, far=far)
+                reached = self.at_end(link, value, far=far)
                 disputed = bool(reached) and self._disputed(link, value, far=far)
         except Crowded as crowded:
             there = link.far_table if far else link.near_table
@@ -87,7 +87,7 @@ class Links:
             return []  # a placeholder says of nobody that a record is theirs
         return [other.token for other in reached if self._is_new(other, disputed=disputed)]
 
-    def _both(self, link: Link, value: str, *, far: bool) -> list[Candidate]:
+    def at_end(self, link: Link, value: str, *, far: bool) -> list[Candidate]:
         """The records at one end of a link: those in their source, and those in the archive only.
 
         Raises:
@@ -120,7 +120,7 @@ class Links:
     def _disputed(self, link: Link, value: str, *, far: bool) -> bool:
         """Whether the link leads to the same records from somebody else too."""
         try:
-            here = self._both(link, value, far=not far)
+            here = self.at_end(link, value, far=not far)
         except Crowded:
             return True
         return any(other.token not in self.exact for other in here)
