@@ -120,6 +120,14 @@ def retry(
     everything: Annotated[
         bool, typer.Option("--all", help="Every open request that has failed.")
     ] = False,
+    not_theirs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--not-theirs",
+            metavar="PLACE",
+            help="A place that the failure names, where you have seen another person's data.",
+        ),
+    ] = None,
     reason: Reason,
     by: By,
     config: Config = None,
@@ -127,7 +135,9 @@ def retry(
 ) -> None:
     """Take up a request that has failed, once its cause is mended: it is verified again.
 
-    One cause (a system out of reach) may have failed a whole batch: --all takes them all up.
+    One cause (a system out of reach) may have failed a whole batch: --all takes them all up. What
+    the search has found of a namesake (a composer, say) is --not-theirs: it is kept in the request
+    who said so, and why.
     """
     from retention.requests.book import casebook
     from retention.requests.doing.broken_off import note_broken_off
@@ -135,8 +145,15 @@ def retry(
 
     if (request_id is None) is not everything:
         raise ConfigurationError("which request? give its ID, or --all that failed")
+    if request_id is None and not_theirs:
+        raise ConfigurationError("--not-theirs is said of one request: give its ID")
     if request_id is not None:
-        _change("retry", ctx, config, request_id, reason=reason, by=by, as_json=as_json)
+        with door(ctx, config).installation() as installation:
+            taken_up = casebook.retry(
+                installation, request_id, by=by, reason=reason, now=utc_now(),
+                not_theirs=not_theirs or (),
+            )  # fmt: skip
+            _say_state(installation, taken_up, as_json=as_json)
         return
     with door(ctx, config).installation() as installation:
         note_broken_off(installation, utc_now)
@@ -157,7 +174,7 @@ _LETTERS = {"doubt": "inform", "extend": "inform", "refuse": "answer"}
 
 
 def _change(
-    what: Literal["doubt", "refuse", "extend", "retry"],
+    what: Literal["doubt", "refuse", "extend"],
     ctx: typer.Context,
     config: Path | None,
     request_id: str,
@@ -173,7 +190,6 @@ def _change(
         "doubt": casebook.doubt,
         "refuse": casebook.refuse,
         "extend": casebook.extend,
-        "retry": casebook.retry,
     }[what]
     with door(ctx, config).installation() as installation:
         done = change(installation, request_id, by=by, reason=reason, now=utc_now())

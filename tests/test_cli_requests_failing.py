@@ -91,6 +91,7 @@ def test_what_one_cause_has_failed_is_taken_up_again_at_once(demo: Demo) -> None
     waits = asks(demo, "portability")["request_id"]
     assert demo.run("request", "retry", *WHY).code == 2
     assert demo.run("request", "retry", waits, "--all", *WHY).code == 2
+    assert demo.run("request", "retry", "--all", "--not-theirs", "web.x", *WHY).code == 2
     assert done(demo, "retry", "--all", *WHY).out == "0 request(s) taken up again\n"
     (demo.folder / "web.sqlite").rename(demo.folder / "gone.sqlite")
     assert demo.run("request", "process", "--all").code != 0
@@ -112,6 +113,8 @@ def test_a_failed_request_is_taken_up_again(demo: Demo) -> None:
     assert one_line(failed)
     assert "failed" in done(demo, "list", "--json").json[0]["waits_for"]
     (demo.folder / "gone.sqlite").rename(demo.folder / "web.sqlite")
+    unseen = demo.run("request", "retry", request_id, "--not-theirs", "web.accounts.email", *WHY)
+    assert unseen.code == 8, "no search has found anything there"
     done(demo, "retry", request_id, *WHY)
     done(demo, "process", request_id)
     assert done(demo, "show", request_id, "--json").json["state"] == "answered"

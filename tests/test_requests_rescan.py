@@ -126,6 +126,7 @@ def test_what_is_sought_says_what_the_person_is_recognised_by(opened):
 def test_after_a_clean_erasure_nothing_is_found(place, opened):
     sought = gathered(opened)
     before = look(opened, sought)
+    assert not any(trace.may_be_anothers for trace in before), "nobody can say so of their own rows"
     assert unexplained(before) >= {
         ("crm.customers.email", "email"),
         ("crm.customers.segment", "phone"),

@@ -38,15 +38,23 @@ from retention.requests.book.moving import (
     verify,
 )
 from retention.requests.book.recording import Change, reconcile
-from retention.requests.book.results import WAITING, keep_sought, outcomes, put_outcomes, sought
+from retention.requests.book.results import (
+    WAITING,
+    keep_sought,
+    not_theirs,
+    outcomes,
+    put_outcomes,
+    sought,
+)
 from retention.requests.model import OPEN, Asked, Kind, Request, RequestError, RequestId, State
 from retention.stores import cases
 from retention.stores.open import reading, writing
 
 __all__ = [
     "WAITING", "AlreadyOpen", "Change", "KnownSubject", "add", "answer", "changes", "choose",
-    "closed", "doubt", "extend", "fail", "get", "keep_sought", "listed", "move", "outcomes",
-    "persons", "put_outcomes", "put_seen", "put_subjects", "reconcile", "refuse", "retry", "sought",
+    "closed", "doubt", "extend", "fail", "get", "keep_sought", "listed", "move", "not_theirs",
+    "outcomes", "persons", "put_outcomes", "put_seen", "put_subjects", "reconcile", "refuse",
+    "retry", "sought",
     "subjects", "tokens", "verify",
 ]  # fmt: skip
 

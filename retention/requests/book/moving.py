@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -187,12 +187,22 @@ def fail(installation: Installation, request_id: str, reason: str, now: datetime
 
 
 def retry(
-    installation: Installation, request_id: str, *, by: str, reason: str, now: datetime
+    installation: Installation,
+    request_id: str,
+    *,
+    by: str,
+    reason: str,
+    now: datetime,
+    not_theirs: Collection[str] = (),
 ) -> Request:
     """Carry a request out once more, from its plan on.
 
+    ``not_theirs`` are places in which the search has found what a person has seen to be another
+    person's: it no longer hinders the answer.
+
     Raises:
-        RequestError: it is not planned, executing, or verified with a failure.
+        RequestError: it is not planned, executing, or verified with a failure; or the search
+            has found nothing in one of these places.
     """
     request = _read(installation, request_id)
     failed = request.state is State.verified and request.failure is not None
@@ -202,7 +212,14 @@ def retry(
         )
     values = {"state": State.verified, **_anew(request, _day(installation, now))}
     reason = said(reason, "why it is retried")
-    return _change(installation, request, values, "retried", by, reason, now)
+    if not not_theirs:
+        return _change(installation, request, values, "retried", by, reason, now)
+
+    def disown(connection: Connection) -> None:
+        results.add_not_theirs(installation, connection, request, not_theirs)
+
+    reason = f"another person's: {', '.join(sorted(not_theirs))}; {reason}"
+    return _change(installation, request, values, "retried", by, reason, now, also=disown)
 
 
 def answer(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,7 +11,15 @@ from sqlalchemy.engine import Connection
 from retention.encoding import decode, encode
 from retention.installation import Installation
 from retention.requests.book import filing
-from retention.requests.model import Outcome, OutcomeLine, Request, RequestId, State
+from retention.requests.model import (
+    Kind,
+    Outcome,
+    OutcomeLine,
+    Request,
+    RequestError,
+    RequestId,
+    State,
+)
 from retention.stores import cases
 from retention.stores.open import reading, writing
 
@@ -137,3 +145,40 @@ def sought(installation: Installation, request_id: str) -> Any | None:
         whole = filing.read(installation, connection, request_id).request_id
         blob = connection.execute(sa.select(at.sought).where(at.request_id == whole)).scalar()
     return None if blob is None else decode(installation.keyring.unseal(f"sought:{whole}", blob))
+
+
+_NOT_THEIRS = "not theirs"
+
+
+def not_theirs(installation: Installation, request_id: str) -> frozenset[str]:
+    """The places of which a person has said that what is found there is another person's.
+
+    Raises:
+        RequestError: there is no such request. StoreError: it cannot be unsealed.
+    """
+    return frozenset((sought(installation, request_id) or {}).get(_NOT_THEIRS, ()))
+
+
+def add_not_theirs(
+    installation: Installation, connection: Connection, request: Request, places: Collection[str]
+) -> None:
+    """Keep, with what is sought, that what the last search found in ``places`` is another's.
+
+    Raises:
+        RequestError: that search has found nothing there, or looked for wrong values only.
+    """
+    if request.kind is Kind.rectification:
+        raise RequestError(
+            "a wrong value is corrected wherever it is the person's; nothing else is"
+        )
+    failure = request.failure or ""
+    for place in places:
+        if f": {place} (" not in failure and f", {place} (" not in failure:
+            raise RequestError(f"the last search has found nothing in '{place}'")
+    at, context = cases.requests.c, f"sought:{request.request_id}"
+    mine = at.request_id == request.request_id
+    blob = connection.execute(sa.select(at.sought).where(mine)).scalar_one()
+    kept = decode(installation.keyring.unseal(context, blob))
+    kept[_NOT_THEIRS] = sorted({*kept.get(_NOT_THEIRS, ()), *places})
+    sealed = installation.keyring.seal(context, encode(kept))
+    connection.execute(cases.requests.update().where(mine).values(sought=sealed))

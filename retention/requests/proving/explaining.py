@@ -55,13 +55,15 @@ class Explaining:
 
     def traces(self) -> list[Trace]:
         """What was found, counted by place, kind and verdict."""
-        rows: dict[tuple[str, str, bool, str], set[int]] = defaultdict(set)
+        rows: dict[tuple[str, str, bool, str, bool], set[int]] = defaultdict(set)
         for item in self.found:
             place = item.place if item.column is None else f"{item.place}.{item.column}"
-            rows[place, item.what, *self._verdict(item)].add(item.row)
+            explained, why = self._verdict(item)
+            doubtful = not explained and item.owner not in self._own
+            rows[place, item.what, explained, why, doubtful].add(item.row)
         return [
-            Trace(place, what, len(numbers), explained, why)
-            for (place, what, explained, why), numbers in sorted(rows.items())
+            Trace(place, what, len(numbers), explained, why, doubtful)
+            for (place, what, explained, why, doubtful), numbers in sorted(rows.items())
         ]
 
     @cached_property

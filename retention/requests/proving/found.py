@@ -27,6 +27,8 @@ class Trace:
     rows: int
     explained: bool
     why: str
+    may_be_anothers: bool = False
+    """It is in no row that is known to be the person's: somebody may say that it is another's."""
 
 
 @dataclass(frozen=True)

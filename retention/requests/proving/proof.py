@@ -77,7 +77,12 @@ def prove(
     for number, traces in zip(
         cases, rescan_many(installation, list(cases.values()), progress), strict=True
     ):
-        found[number] = [trace for trace in traces if not trace.explained]
+        seen = casebook.not_theirs(installation, number)
+        found[number] = [
+            trace
+            for trace in traces
+            if not (trace.explained or (trace.may_be_anothers and trace.place in seen))
+        ]
         if cases[number].corrected is not None and not found[number]:
             corrections.tell(installation, number, cases[number], traces)
     return found

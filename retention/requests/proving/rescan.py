@@ -6,7 +6,7 @@ values by which the person could be recognised. The archive is searched by finge
 releases byte by byte. What is found has to be explained by the request's outcomes.
 
 One pass serves any number of persons. What it cannot find: a value that is encoded (base64),
-encrypted, or a name without its other half.
+hashed, encrypted, a short number but in columns of its name, or a name without its other half.
 """
 
 from __future__ import annotations
