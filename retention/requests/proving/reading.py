@@ -6,6 +6,7 @@ or that somebody put out of scope, is read like any other. Views only show what 
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import os
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SAWarning
 
@@ -25,6 +27,8 @@ from retention.installation import Installation
 from retention.releases.files import read_bytes, read_parquet
 
 _PAGE = 2_000
+_OLD_LETTERS = "retention.old-letters"
+"""What is no UTF-8 is read as the letters of before Unicode: René is René in those, too."""
 _NO_TEXT = (sa.Boolean, sa.Date, sa.DateTime, sa.Time, sa.Interval)
 
 Cells = tuple[str | None, ...]
@@ -61,7 +65,9 @@ class RawTable:
 
 
 def raw_tables(installation: Installation, system: str) -> list[RawTable]:
-    """The tables of a system's schema, materialised views included, partitions in their table.
+    """The tables of a system's schema, partitions in their table.
+
+    Materialised views and foreign tables are among them: whoever reads there reads the person.
 
     Raises:
         SourceError: the system cannot be reached or read.
@@ -73,22 +79,48 @@ def raw_tables(installation: Installation, system: str) -> list[RawTable]:
         inspector = sa.inspect(connection)
         names = set(inspector.get_table_names(schema=schema))
         if connection.dialect.name == "postgresql":
-            names |= set(inspector.get_materialized_view_names(schema=schema))
+            names |= _further(connection, schema)
             names -= _partitions(connection, schema)
         return [_reflected(connection, inspector, system, name, schema) for name in sorted(names)]
 
 
-def _partitions(connection: Connection, schema: str | None) -> set[str]:
-    parts = sa.table(
-        "pg_class",
-        *map(sa.column, ("relname", "relnamespace", "relispartition")),
-        schema="pg_catalog",
+def _pg(name: str, *columns: str) -> sa.TableClause:
+    return sa.table(name, *map(sa.column, columns), schema="pg_catalog")
+
+
+_CLASS = _pg("pg_class", "oid", "relname", "relnamespace", "relkind", "relispartition",
+             "relispopulated")  # fmt: skip
+_SPACE = _pg("pg_namespace", "oid", "nspname")
+_INHERITS = _pg("pg_inherits", "inhrelid", "inhparent")
+
+
+def _here(schema: str | None) -> sa.ScalarSelect[Any]:
+    where = _SPACE.c.nspname == (schema or sa.func.current_schema())
+    return sa.select(_SPACE.c.oid).where(where).scalar_subquery()
+
+
+def _further(connection: Connection, schema: str | None) -> set[str]:
+    """Foreign tables and materialised views; one that was never filled holds nothing."""
+    statement = sa.select(_CLASS.c.relname).where(
+        _CLASS.c.relnamespace == _here(schema),
+        sa.cast(_CLASS.c.relkind, sa.Text).in_(["f", "m"]),
+        _CLASS.c.relispopulated,
     )
-    spaces = sa.table("pg_namespace", sa.column("oid"), sa.column("nspname"), schema="pg_catalog")
-    statement = sa.select(parts.c.relname).where(
-        parts.c.relispartition,
-        parts.c.relnamespace == spaces.c.oid,
-        spaces.c.nspname == (schema or sa.func.current_schema()),
+    return set(connection.scalars(statement))
+
+
+def _partitions(connection: Connection, schema: str | None) -> set[str]:
+    """Those that are read with their table: one of another schema's table is not."""
+    parent = _CLASS.alias()
+    statement = (
+        sa.select(_CLASS.c.relname)
+        .join_from(_CLASS, _INHERITS, _INHERITS.c.inhrelid == _CLASS.c.oid)
+        .join(parent, parent.c.oid == _INHERITS.c.inhparent)
+        .where(
+            _CLASS.c.relispartition,
+            _CLASS.c.relnamespace == _here(schema),
+            parent.c.relnamespace == _here(schema),
+        )
     )
     return set(connection.scalars(statement))
 
@@ -126,7 +158,17 @@ def _as_text(column: Any, kind: Any, *, as_bytes: bool, sqlite: bool) -> Any:
     if sqlite:
         # As bytes: one text that is not UTF-8 must not keep the others from being read.
         return sa.cast(column, sa.LargeBinary) if as_bytes else column
+    while isinstance(kind, postgresql.DOMAIN):
+        kind = kind.data_type
     return column if isinstance(kind, sa.LargeBinary) else sa.cast(column, sa.Text)
+
+
+def _as_latin(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeDecodeError)
+    return error.object[error.start : error.end].decode("latin-1"), error.end
+
+
+codecs.register_error(_OLD_LETTERS, _as_latin)
 
 
 def _text(value: object) -> str | None:
@@ -134,7 +176,7 @@ def _text(value: object) -> str | None:
         return None
     if isinstance(value, bytes | bytearray | memoryview):
         # Without the zeros that a wide encoding puts between the letters.
-        return bytes(value).replace(b"\0", b"").decode("utf-8", "replace")
+        return bytes(value).replace(b"\0", b"").decode("utf-8", _OLD_LETTERS)
     return str(value).replace("\0", "")
 
 
