@@ -81,6 +81,15 @@ By = Annotated[
     str,
     typer.Option("--by", metavar="NAME", parser=_not_blank, help="Who decides: name and function."),
 ]
+ToldReason = Annotated[
+    str,
+    typer.Option(
+        "--reason",
+        metavar="TEXT",
+        parser=_not_blank,
+        help="Why, in the person's language and naming nobody else: it stands in the letter.",
+    ),
+]
 Reason = Annotated[
     str,
     typer.Option("--reason", metavar="TEXT", parser=_not_blank, help="Why; kept on record."),

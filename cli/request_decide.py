@@ -9,7 +9,7 @@ import typer
 
 from cli import request_show as showing
 from cli.door import door, today, utc_now
-from cli.options import By, Config, Json, Reason, RequestArgument
+from cli.options import By, Config, Json, Reason, RequestArgument, ToldReason
 from cli.output import say, write_json
 from retention.errors import ConfigurationError
 
@@ -89,7 +89,7 @@ def refuse(
     ctx: typer.Context,
     *,
     request_id: RequestArgument,
-    reason: Reason,
+    reason: ToldReason,
     by: By,
     config: Config = None,
     as_json: Json = False,
@@ -102,7 +102,7 @@ def extend(
     ctx: typer.Context,
     *,
     request_id: RequestArgument,
-    reason: Reason,
+    reason: ToldReason,
     by: By,
     config: Config = None,
     as_json: Json = False,
