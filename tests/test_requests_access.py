@@ -217,6 +217,18 @@ def test_archived_records_come_with_their_identities_and_their_day(after_a_day):
     assert {item.until for item in record.held_for} == {date(2027, 5, 10)}
     (invoice,) = table(found, "crm.invoices")
     assert invoice.goes_on == date(2033, 1, 1)
+    # The contract ends where the customer's record does; only the law keeps the invoice longer.
+    assert {item.purpose: item.until for item in invoice.held_for} == {
+        "accounting": date(2032, 12, 31),
+        "contract": date(2027, 5, 10),
+    }
+    with after_a_day.opened() as installation:
+        token = holds.subject_token(installation.keyring, CUSTOMERS, (lives.ARCHIVE,))
+        later = gather(installation, [], [token], date(2028, 1, 1))
+    (invoice,) = table(later, "crm.invoices")
+    assert [item.purpose for item in invoice.held_for] == ["accounting"]
+    assert not invoice.portable
+    (invoice,) = table(found, "crm.invoices")
     assert invoice.values["owner.email"] == "person3@example.org"
     assert list(invoice.values)[:3] == ["invoice_id", "customer_id", "issued_on"]
     assert found.rows["crm.notes"] == 2

@@ -19,12 +19,24 @@ from retention.catalogue.dates import DateColumn, NoDay
 from retention.catalogue.declarations import Column, DateFormat
 from retention.catalogue.model import Table, TableName
 from retention.catalogue.taxonomy import falls_under
-from retention.execution.sealing import OWNER_PREFIX, RESTRICTED_UNTIL
+from retention.execution.sealing import (
+    OWNER_PREFIX,
+    RESTRICTED,
+    RESTRICTED_UNTIL,
+    unpack_facts,
+)
 from retention.execution.trees import TreeRow
 from retention.holds import Person
 from retention.installation import Installation
 from retention.policy.calendar import ONE_DAY, zone
-from retention.policy.decide import Action, Decision, Phase, PurposeDecision
+from retention.policy.decide import (
+    Action,
+    Decision,
+    Location,
+    Phase,
+    PurposeDecision,
+    decide,
+)
 from retention.requests.doing.persons import Archived
 
 SECRETS = "user.authorization"
@@ -154,10 +166,9 @@ def of_archive(disclosing: Disclosing, parts: Sequence[Archived], stopped: str |
         shown, hidden = _shown(disclosing, part.table, part.values)
         values |= shown
         withheld |= hidden
-        kept_for = part.purposes or _always(disclosing, part.table)
+        kept_for = _kept_for(disclosing, part)
         portable |= _portable(disclosing, part.table, shown, set(kept_for))
-        last = part.expires_on - ONE_DAY if part.expires_on < RESTRICTED_UNTIL else None
-        until |= {purpose: last for purpose in kept_for if purpose not in until}
+        until |= {purpose: day for purpose, day in kept_for.items() if purpose not in until}
     return Record(
         place="archive",
         phase=Phase.archive,
@@ -174,6 +185,34 @@ def of_archive(disclosing: Disclosing, parts: Sequence[Archived], stopped: str |
             for name in part.values
         },
     )
+
+
+def _kept_for(disclosing: Disclosing, part: Archived) -> dict[str, date | None]:
+    """The purposes that still keep a part, each with its last day; the part goes after the latest.
+
+    An invoice lies there for the contract and for the law: the one may be over before the other.
+    """
+    purposes = part.purposes or _always(disclosing, part.table)
+    if part.expires_on >= RESTRICTED_UNTIL:
+        return dict.fromkeys(purposes)
+    last = part.expires_on - ONE_DAY
+    ends = _ends(disclosing, part)
+    days: dict[str, date | None] = {name: min(ends.get(name, last), last) for name in purposes}
+    live: dict[str, date | None] = {
+        name: day for name, day in days.items() if day and day >= disclosing.as_of
+    }
+    return live or days
+
+
+def _ends(disclosing: Disclosing, part: Archived) -> dict[str, date]:
+    """The last day of each purpose, by what was put away with the part."""
+    known = disclosing.installation.policy.version_on(disclosing.as_of).purposes
+    if RESTRICTED in part.facts or not set(part.purposes) <= set(known) or not part.facts:
+        return {}
+    facts, names = unpack_facts(part.facts)
+    purposes = [known[name] for name in names]
+    decision = decide(purposes, facts, disclosing.as_of, location=Location.archive)
+    return {item.purpose: end for item in decision.purposes if (end := _until(item))}
 
 
 def _always(disclosing: Disclosing, name: TableName) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
@@ -61,6 +61,8 @@ class Archived:
     """How often the record had come to the archive by then."""
     restricted: bool = False
     """It is here whole, since a restriction took it from its source."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """By what its purposes were decided on, packed."""
 
 
 def belonging(bound: BoundTable, persons: Sequence[Person]) -> ColumnElement[bool]:
@@ -158,4 +160,5 @@ def archived_of(installation: Installation, tokens: Sequence[str]) -> Iterator[A
                 values,
                 row.incarnation,
                 RESTRICTED in row.facts,
+                row.facts,
             )
