@@ -37,7 +37,8 @@ def before_the_answer(
     if not (request.is_open and since):
         raise RequestError(
             f"request '{request.request_id}': nothing is to be told before its answer; it is"
-            " neither extended nor in doubt, or not open any more"
+            " neither extended nor in doubt, or not open any more (of a restriction that will end,"
+            " '--lifting TEXT' says why)"
         )
     body = [*_before(request, installation, lang, as_of)]
     return framed(request, body, installation, lang=lang, as_of=max(since))
