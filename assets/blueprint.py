@@ -75,18 +75,16 @@ class Blueprint:
 
         They are owned by ``name``, or refer to it: their rows keep its rows in place.
         """
-        catalogue = self.catalogue
-        found = []
-        for other in catalogue.clocked_tables():
-            if other == name:
-                break  # the order of a run; whatever comes later cannot be waited for
-            table, system = catalogue.table(other), other.partition(".")[0]
-            pointed_at = {reference.table for reference in table.references}
-            pointed_at |= {table.owner.table} if table.owner else set()
-            targets = {catalogue.clock_of(TableName(f"{system}.{short}")) for short in pointed_at}
-            if name in targets:
-                found.append(other)
-        return found
+        return self._earlier(name, self.catalogue.held_by(name))
+
+    def prolonged(self, name: TableName) -> list[TableName]:
+        """Tables that rows of ``name`` prolong, and that are decided on while these are there."""
+        return self._earlier(name, self.catalogue.prolonged_by(name))
+
+    def _earlier(self, name: TableName, wanted: set[TableName]) -> list[TableName]:
+        """Those of ``wanted`` that a run takes before ``name``: no other can be waited for."""
+        order = self.catalogue.clocked_tables()
+        return [other for other in order[: order.index(name)] if other in wanted]
 
     def tags(self, name: TableName) -> dict[str, str]:
         """Dagster tags of an asset of ``name``."""

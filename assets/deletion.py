@@ -35,6 +35,7 @@ def _deleted(blueprint: Blueprint, name: TableName) -> dg.AssetsDefinition:
         deps=[
             naming.of_table("pseudonymised", name),
             *(naming.of_table("deleted", other) for other in blueprint.before(name)),
+            *(naming.of_table("deleted", other) for other in blueprint.prolonged(name)),
         ],
         description=(
             f"{blueprint.title(name)}: archived and expired rows leave the source, each decided "

@@ -20,11 +20,23 @@ def pseudonymisation_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
             stage="pseudonymise",
             chunk_stage="pseudonymise",
             # an owned row takes columns of its owner along: it is copied before they change
-            deps=[naming.of_table("archived", each) for each in (name, *blueprint.before(name))],
+            deps=[
+                *(naming.of_table("archived", each) for each in (name, *blueprint.before(name))),
+                *(naming.of_table("deleted", each) for each in _prolonged(blueprint, name)),
+            ],
             description=_description(blueprint, name),
         )
         for name in blueprint.catalogue.clocked_tables()
     ]
+
+
+def _prolonged(blueprint: Blueprint, name: TableName) -> list[TableName]:
+    """Whom rows prolong elsewhere is decided on before the columns that say so are changed."""
+    columns = blueprint.catalogue.table(name).columns
+    changed = {c for c, spec in columns.items() if spec.pseudonymise is not Pseudonymise.keep}
+    links = blueprint.catalogue.links.values()
+    linked = {link.far_column for link in links if link.far_table == name}
+    return blueprint.prolonged(name) if changed & linked else []
 
 
 def _description(blueprint: Blueprint, name: TableName) -> str:

@@ -25,6 +25,7 @@ from retention.catalogue.declarations import (
     Reference,
     Scalar,
 )
+from retention.catalogue.ordering import in_order
 from retention.documents import Misplaced, Place, StrictModel, read_document
 from retention.policy.table import TimeZone
 
@@ -337,31 +338,40 @@ class Catalogue(StrictModel):
         return found
 
     def clocked_tables(self) -> list[TableName]:
-        """Tables with clocks of their own, owned ones before their owners (order of a run)."""
+        """Tables with clocks of their own, owned ones before their owners (order of a run).
+
+        What evidence in another system prolongs goes before that evidence: what leaves there
+        today still counts here today, or a run would take more than its plan has counted.
+        """
         names = [name for name, table in self.tables() if table.role is not Role.dependant]
-        order: list[TableName] = []
+        return in_order(names, self.held_by, self.prolonged_by)
 
-        def visit(name: TableName) -> None:
-            if name in order:
-                return
-            system = name.partition(".")[0]
-            for other in names:
-                table = self.table(other)
-                points_at = {reference.table for reference in table.references}
-                points_at |= {table.owner.table} if table.owner else set()
-                targets = {
-                    self.clock_of(TableName(f"{system}.{target}"))
-                    for target in points_at
-                    if other.startswith(f"{system}.")
-                }
-                if other != name and name in targets:
-                    visit(other)
-            if name not in order:
-                order.append(name)
+    def held_by(self, name: TableName) -> set[TableName]:
+        """Tables with clocks of their own whose rows hold those of ``name`` in place."""
+        system = name.partition(".")[0]
+        return {
+            TableName(f"{system}.{other}")
+            for other, table in self.systems[system].tables.items()
+            if table.role is not Role.dependant and f"{system}.{other}" != name
+            for pointer in table.pointers
+            if self.clock_of(TableName(f"{system}.{pointer.table}")) == name
+        }
 
-        for name in names:
-            visit(name)
-        return order
+    def prolonged_by(self, name: TableName) -> set[TableName]:
+        """Tables that rows of ``name`` prolong from another system."""
+        return {
+            near
+            for near, table in self.tables()
+            for sources in table.events.values()
+            for source in sources
+            if source.link is not None and near != name
+            for far in (self.links[source.link].far_table,)
+            for read in (
+                far,
+                TableName(f"{far.partition('.')[0]}.{source.table or far.partition('.')[2]}"),
+            )
+            if self.clock_of(read) == name
+        }
 
 
 def _place(name: TableName) -> Place:
