@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Annotated, Literal
 
 import typer
 
-from cli.door import door, utc_now
-from cli.options import Config, Json
+from cli.door import door, today, utc_now
+from cli.options import AsOf, Config, Json, TableArgument
 from cli.output import say, show_table, write_json
 
 app = typer.Typer(
@@ -48,6 +49,41 @@ def list_cases(
         columns = ["id", "record", "reason", "purposes", "first seen", "last seen", "state"]
         show_table("Review queue", columns, rows)
         say("See one with:  retention explain SYSTEM.TABLE KEY")
+
+
+@app.command()
+def find(
+    ctx: typer.Context,
+    *,
+    system_table: TableArgument,
+    limit: Annotated[
+        int, typer.Option("--limit", metavar="N", min=1, help="How many to show at most.")
+    ] = 20,
+    as_of: AsOf = None,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Look now for rows of a table that cannot be decided on. For restricted eyes: keys are shown.
+
+    Nothing is entered in the queue. It answers where the queue does not: in observe mode, and of
+    a table that is stopped since too many of its rows cannot be decided on.
+    """
+    from retention.catalogue.model import TableName
+    from retention.review import undecidable
+
+    with door(ctx, config).installation() as installation:
+        day = as_of or today(installation)
+        found = list(islice(undecidable(installation, TableName(system_table), day), limit))
+    if as_json:
+        write_json(found)
+    elif not found:
+        say(f"every row of {system_table} can be decided on")
+    else:
+        rows = [
+            (" ".join(map(str, item.key)), item.reason, ", ".join(item.purposes)) for item in found
+        ]
+        show_table(f"Undecidable rows of {system_table}", ["key", "reason", "purposes"], rows)
+        say(f"See one with:  retention explain {system_table} KEY")
 
 
 @app.command()

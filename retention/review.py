@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import uuid4
@@ -11,12 +11,16 @@ from uuid import uuid4
 import sqlalchemy as sa
 
 from retention.catalogue.bound import BoundTable
+from retention.catalogue.model import TableName
+from retention.catalogue.sources import source_errors
 from retention.errors import ConfigurationError
+from retention.holds import held_rows
 from retention.installation import Installation
 from retention.planning.facts import Key
-from retention.planning.judge import Judged
-from retention.planning.memory import record_token
+from retention.planning.judge import Judged, candidates, judge
+from retention.planning.memory import record_token, remembered
 from retention.planning.orphans import orphans
+from retention.planning.pages import pages, read_page
 from retention.policy.decide import Action
 from retention.stores import cases
 from retention.stores.open import reading, writing
@@ -55,11 +59,33 @@ class ReviewCase:
     resolution: str | None
 
 
-def record_cases(
-    installation: Installation, bound: BoundTable, judged: Iterable[Judged], as_of: date
-) -> int:
-    """Put rows in review into the queue; a case that is there is only seen again."""
-    found = [
+def undecidable(installation: Installation, table: TableName, as_of: date) -> Iterator[Undecidable]:
+    """The rows of ``table`` that cannot be decided on now, in the order of the key.
+
+    Only reads: it needs no run, and answers in observe mode and of a stopped table too.
+
+    Raises:
+        ConfigurationError: no such table, or it has no clock. SourceError: out of reach.
+    """
+    catalogue, system = installation.catalogue, table.partition(".")[0]
+    if table not in dict(catalogue.tables()):
+        raise ConfigurationError(f"there is no governed table '{table}'")
+    if (clock := catalogue.clock_of(table)) != table:
+        raise ConfigurationError(f"{table} has no clock of its own: ask for {clock}")
+    bound = installation.binder(as_of).bind(table)
+    with source_errors(system), installation.sources.engine(system).connect() as connection:
+        found = candidates(bound, as_of, installation.sources)
+        held = held_rows(installation)
+        for bounds in pages(connection, bound, found.condition, installation.settings.chunk_rows):
+            rows = read_page(connection, bound, found.condition, bounds)
+            memory = remembered(installation, connection, bound, rows)
+            under_hold = held.keys(connection, bound, rows)
+            judged = judge(connection, bound, rows, as_of, installation.sources, under_hold, memory)
+            yield from _undecidable(judged)
+
+
+def _undecidable(judged: Iterable[Judged]) -> list[Undecidable]:
+    return [
         Undecidable(
             item.key,
             "; ".join(sorted({str(p.reason) for p in item.decision.purposes if p.reason})),
@@ -68,7 +94,13 @@ def record_cases(
         for item in judged
         if item.decision.action is Action.review
     ]
-    return _record(installation, bound.name, found, as_of)
+
+
+def record_cases(
+    installation: Installation, bound: BoundTable, judged: Iterable[Judged], as_of: date
+) -> int:
+    """Put rows in review into the queue; a case that is there is only seen again."""
+    return _record(installation, bound.name, _undecidable(judged), as_of)
 
 
 def record_orphans(installation: Installation, bound: BoundTable, as_of: date) -> int:

@@ -301,6 +301,17 @@ def test_a_hold_is_named_by_a_beginning_that_no_other_has(demo: Demo) -> None:
     assert left["hold_id"] == second
 
 
+def test_undecidable_rows_are_found_where_the_queue_is_not_filled(demo: Demo) -> None:
+    demo.add_setting("mode: observe\nmax_review_share: 0.0\n")
+    demo.sql("marketing", "UPDATE prospects SET collected_at = 'soon' WHERE prospect_id = 1")
+    assert "retention review find" in demo.run("plan", "--as-of", DAY).out.replace("\n   ", "")
+    (found,) = demo.run("review", "find", "marketing.prospects", "--as-of", DAY, "--json").json
+    assert found["key"] == [1]
+    assert found["reason"] in demo.run("review", "find", "marketing.prospects", "--as-of", DAY).out
+    assert demo.run("review", "list", "--json").json == []
+    assert "ask for crm.customers" in demo.run("review", "find", "crm.orders").err
+
+
 def test_a_review_case_is_listed_and_closed(demo: Demo) -> None:
     demo.add_setting("max_review_share: 1.0\n")
     demo.sql("marketing", "UPDATE prospects SET collected_at = 'soon' WHERE prospect_id = 1")

@@ -168,8 +168,8 @@ def too_much_in_review(plan: Plan, settings: Settings) -> dict[str, str]:
     return {
         counts.table: (
             f"{counts.table}: {counts.phases['review']} of {counts.rows} rows cannot be decided "
-            f"on, more than {settings.max_review_share:.1%}; see 'retention explain' and mend the "
-            "catalogue or the data"
+            f"on, more than {settings.max_review_share:.1%}; see 'retention review find' and mend "
+            "the catalogue or the data"
         )
         for counts in plan.tables
         if counts.phases["review"] > settings.max_review_share * counts.rows
