@@ -64,7 +64,9 @@ def test_an_undeclared_foreign_key_from_another_schema_is_seen(postgres):
         "CREATE SCHEMA billing",
         "CREATE TABLE billing.contacts (customer_id INTEGER REFERENCES public.customers (id))",
     )
-    assert "foreign key crm.billing.contacts (customer_id) points here" in postgres.the_finding()[1]
+    problem = postgres.the_finding()[1]
+    assert "foreign key crm.billing.contacts (customer_id) points here" in problem
+    assert "from another schema" in problem, "no declaration could mend it"
 
 
 def test_a_named_schema_is_the_one_compared(postgres):

@@ -58,7 +58,13 @@ def _live_key_findings(
     target = TableName(f"{system}.{key.target}")
     columns = ", ".join(key.columns)
     subject = f"foreign key {system}.{key.source} ({columns})"
-    if not key.same_schema or (key.source, key.target, frozenset(key.pairs)) not in declared:
+    if not key.same_schema:
+        problem = (
+            f"{subject} points here from another schema, where the catalogue can declare no "
+            "reference: move that table into this schema, or drop the key"
+        )
+        yield Finding(target, problem, "error", target)
+    elif (key.source, key.target, frozenset(key.pairs)) not in declared:
         problem = (
             f"{subject} points here and the catalogue declares it neither as owner nor as reference"
         )
