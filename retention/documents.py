@@ -24,6 +24,14 @@ class StrictModel(BaseModel):
 
 Place = tuple[str | int, ...]
 
+_WANTED = {
+    "list_type": "a list is wanted",
+    "tuple_type": "a list is wanted",
+    "dict_type": "keys with values are wanted",
+    "model_type": "keys with values are wanted",
+}
+"""What YAML calls a thing, where pydantic names a type of Python."""
+
 _QUICK: type[yaml.SafeLoader | yaml.CSafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """PyYAML's own packages bring libyaml; where a system's lacks it, Python reads."""
 
@@ -140,7 +148,7 @@ def _problems(path: Path, error: ValidationError, lines: dict[Place, int]) -> It
         cause = fault.get("ctx", {}).get("error")
         further = cause.place if isinstance(cause, Misplaced) else ()
         place = _known_place((*fault["loc"], *further), lines)
-        message = fault["msg"].removeprefix("Value error, ")
+        message = _WANTED.get(fault["type"], fault["msg"].removeprefix("Value error, "))
         if fault["type"] == "extra_forbidden":
             message = "unknown key"
         elif fault["type"] == "missing":

@@ -97,6 +97,11 @@ def test_a_read_document_cannot_be_changed(tmp_path: Path) -> None:
             ),
         ),
         (
+            "steps:\n      - category: one\n      - {category: two}",
+            "steps: {category: one}",
+            "document.yaml:11: tables.customers.steps: a list is wanted",
+        ),
+        (
             "length: 200",
             "lenght: 200",
             "document.yaml:10: tables.customers.columns.mail.lenght: unknown key",
@@ -203,7 +208,7 @@ def test_an_empty_file_is_refused(tmp_path: Path, text: str) -> None:
 def test_a_document_that_is_no_mapping_is_refused(tmp_path: Path, text: str) -> None:
     (problem,) = problems(tmp_path, text)
 
-    assert problem.startswith("document.yaml:1: document: Input should be a valid dictionary")
+    assert problem == "document.yaml:1: document: keys with values are wanted"
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
