@@ -79,7 +79,12 @@ DECLARED: dict[str, dict[str, Any]] = {
     PROSPECTS: _table("prospect_id", {"prospect_id": "user.unique_id", **_NAMES}, subject="p"),
     ACCOUNTS: _table(
         "account_id",
-        {"account_id": "user.unique_id", "email": "user.contact.email", "name": "user.name"},
+        {
+            "account_id": "user.unique_id",
+            "email": "user.contact.email",
+            "name": "user.name",
+            "member": "user.unique_id",
+        },
         subject="customer",
     ),
     GUESTS: _table(

@@ -119,3 +119,21 @@ def test_a_reference_is_not_a_number_to_be_reckoned_with(world: World, said: str
     world.customer(42, "Roux", "Anna")
     world.customer(40, "Roux", "Anna")
     assert outcome(world, Asked(customer_ref=said)) == (NOBODY, NOBODY)
+
+
+UUID = "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"
+
+
+@pytest.mark.parametrize("stored", [UUID, UUID.upper()])
+@pytest.mark.parametrize("said", [UUID, UUID.upper()])
+def test_the_letters_of_a_uuid_have_no_case(world: World, stored: str, said: str):
+    world.put(ACCOUNTS, {"account_id": 5, "member": stored})
+    world.archive(ACCOUNTS, {"account_id": 6, "member": stored}, (ACCOUNTS, 6))
+    found = {(ACCOUNTS, 5), (ACCOUNTS, None)}
+    assert outcome(world, Asked(customer_ref=said)) == (NOBODY, found)
+
+
+def test_the_letters_of_other_references_have_a_case(world: World):
+    world.put(ACCOUNTS, {"account_id": 5, "member": "ab-12"})
+    assert outcome(world, Asked(customer_ref="AB-12")) == (NOBODY, NOBODY)
+    assert outcome(world, Asked(customer_ref="ab-12")) == ({(ACCOUNTS, 5)}, NOBODY)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -15,6 +16,7 @@ KEYS = ("customer_ref", "email", "phone")
 
 NAMES = ("family_name", "first_name")
 
+_UUID = re.compile(r"[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 _NARROW = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
 
 Values = Mapping[str, frozenset[str]]
@@ -32,6 +34,14 @@ class Sought:
     full_name: str | None
     postcode: str | None
     region: str
+
+    @property
+    def references(self) -> frozenset[str]:
+        """The customer reference in every spelling: the letters of a UUID have no case."""
+        said = self.said.get("customer_ref")
+        if said is None:
+            return frozenset()
+        return frozenset((said, said.lower(), said.upper()) if _UUID.fullmatch(said) else (said,))
 
     @classmethod
     def of(cls, asked: Asked, region: str) -> Sought:
@@ -97,7 +107,7 @@ def compare(sought: Sought, values: Values) -> Likeness:
         if field in said and values.get(field):
             same = said[field] in values[field]
             found[field] = _Relation.same if same else _Relation.other
-    if said.get("customer_ref") in values.get("customer_ref", ()):
+    if sought.references & values.get("customer_ref", frozenset()):
         found["customer_ref"] = _Relation.same
     for field in sought.unreadable:
         if values.get(field) or (field in NAMES and values.get("full_name")):

@@ -51,9 +51,9 @@ def narrowed(
     }
     said = sought.said
     ways: list[ColumnElement[bool]] = []
-    if reference := said.get("customer_ref"):
+    if references := sorted(sought.references):
         ways += [
-            spelling.trimmed(column) == reference for column in columns.get("customer_ref", ())
+            spelling.trimmed(column).in_(references) for column in columns.get("customer_ref", ())
         ]
     if email := said.get("email"):
         ways += [spelling.is_email(column, email) for column in columns.get("email", ())]

@@ -137,19 +137,24 @@ def _prints(keyring: Keyring, sought: Sought) -> Prints:
     said = dict(sought.said)
     if sought.full_name:
         said["full_name"] = sought.full_name
+    forms = {field: frozenset((form,)) for field, form in said.items()}
+    if sought.references:
+        forms["customer_ref"] = sought.references
     return {
-        field: frozenset(fingerprint(keyring, field, form, version) for version in _VERSIONS)
-        for field, form in said.items()
+        field: frozenset(
+            fingerprint(keyring, field, form, version)
+            for form in spellings
+            for version in _VERSIONS
+        )
+        for field, spellings in forms.items()
     }
 
 
 def _by_number(installation: Installation, sought: Sought) -> dict[str, TableName]:
     """The tokens of the persons who have the customer reference as their key, and their table."""
-    reference = sought.said.get("customer_ref")
-    if reference is None:
-        return {}
     return {
         subject_token(installation.keyring, name, (reference,)): name
+        for reference in sought.references
         for name, table in installation.catalogue.tables()
         if table.role is Role.subject and len(table.key) == 1
     }
