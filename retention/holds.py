@@ -21,6 +21,7 @@ from retention.catalogue.model import Link, TableName
 from retention.catalogue.normalise import normalise, normalised
 from retention.catalogue.sources import source_errors
 from retention.errors import ConfigurationError
+from retention.identities import names_nobody
 from retention.installation import Installation
 from retention.keys import Keyring
 from retention.planning.facts import Key, key_in, key_is
@@ -366,7 +367,8 @@ def _follow(installation: Installation, link: Link, key: Key, *, forward: bool) 
     with source_errors(here), here_engine.connect() as connection:
         row = connection.execute(sa.select(near.c[column]).where(key_is(near_key, key))).first()
     name = normalise(row[0], link.normaliser) if row else None
-    if name is None:
+    declared = installation.catalogue.table(here).columns[column]
+    if name is None or names_nobody(declared, name, installation.settings.requests.region):
         return
     value = normalised(far.c[other], link.normaliser, there_engine.dialect.name)
     with source_errors(there), there_engine.connect() as connection:

@@ -96,6 +96,12 @@ def field_of_category(category: str) -> str | None:
     return _OF_CATEGORY.get(category)
 
 
+def names_nobody(column: Column, value: object, region: str = "FR") -> bool:
+    """Whether a column of e-mails or telephones holds what is none (``N/A``)."""
+    field = field_of(column)
+    return field in ("email", "phone") and normal(field, value, region) is None
+
+
 def normal(field: str, value: object, region: str = "FR") -> str | None:
     """The normal form of a value; ``None`` where it is none of that field.
 

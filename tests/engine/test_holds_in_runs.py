@@ -51,6 +51,16 @@ def of_customer(small: Small, number: int) -> dict[str, list[object]]:
     return found
 
 
+def test_what_is_no_email_ties_nobody_to_a_held_person(either: Small) -> None:
+    either.update(CUSTOMERS, {"customer_id": ARCHIVE}, email="N/A")
+    either.update(CUSTOMERS, {"customer_id": BARE}, email="n/a")
+    either.update("web.accounts", {"account_id": OF_ARCHIVE}, email="N/A")
+    hold(either, CUSTOMERS, ARCHIVE)
+    with either.opened() as installation:
+        (placed,) = holds.holds(installation)
+        assert placed.persons == 1
+
+
 @pytest.mark.parametrize("kind", ["legal_hold", "restriction"])
 def test_a_hold_covers_the_tree_the_evidence_and_the_linked_account_until_it_is_released(
     either: Small, kind: HoldKind

@@ -7,7 +7,7 @@ from itertools import islice
 
 from retention.catalogue.model import Link, Role, TableName
 from retention.catalogue.normalise import normalise
-from retention.identities import field_of, fingerprint, normal
+from retention.identities import field_of, fingerprint, names_nobody, normal
 from retention.installation import Installation
 from retention.requests.finding.likeness import NAMES, Sought
 from retention.requests.finding.searching import CROWD, Candidate, by_link, persons_tables
@@ -71,7 +71,8 @@ class Links:
         """The tokens that a link makes exact, from ``item`` to its ``far`` end."""
         column = link.near_column if far else link.far_column
         value = normalise(item.links.get(column), link.normaliser)
-        if item.key and (value is None or self._is_nothing(item.table, column, value)):
+        declared = self._installation.catalogue.table(item.table).columns[column]
+        if item.key and (value is None or names_nobody(declared, value, self._sought.region)):
             return []
         try:
             if not item.key or value is None:
@@ -102,11 +103,6 @@ class Links:
         known = {other.token for other in live}
         archived = self._archived(link, self._prints_from(link, value, far=far), far=far)
         return [*live, *(other for other in archived if other.token not in known)]
-
-    def _is_nothing(self, table: TableName, column: str, value: str) -> bool:
-        """Whether a column of e-mails or telephones holds none (``N/A``): it names nobody."""
-        field = self._field(table, column)
-        return field in ("email", "phone") and normal(field, value, self._sought.region) is None
 
     def _is_new(self, other: Candidate, *, disputed: bool) -> bool:
         """Take note of a record that was reached; whether it is exact only now."""
