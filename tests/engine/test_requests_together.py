@@ -166,12 +166,12 @@ def test_what_a_hold_kept_after_all_is_not_said_to_be_deleted(small: Small) -> N
 
 
 def test_a_unit_that_is_about_to_go_takes_nothing_in(small: Small) -> None:
-    """Two lives under one key: what must stay of the second has the day of all of the first."""
-    small.insert(CUSTOMERS, {"customer_id": 50, "name": "First Life", "email": None,
+    """Two lives of one person under one key: what must stay of the second has the day of all of the first."""
+    small.insert(CUSTOMERS, {"customer_id": 50, "name": "Twice Here", "email": None,
         "opted": None, "segment": None, "collected_on": date(2018, 1, 1)})  # fmt: skip
     small.insert("crm.orders", order(50, 50, date(2021, 12, 31)))
     small.run()
-    small.insert(CUSTOMERS, {"customer_id": 50, "name": "Second Life", "email": None,
+    small.insert(CUSTOMERS, {"customer_id": 50, "name": "Twice Here", "email": None,
         "opted": None, "segment": None, "collected_on": date(2018, 1, 1)})  # fmt: skip
     small.insert("crm.orders", order(51, 50, date(2022, 6, 6)))
     small.insert("crm.invoices", invoice(50, 50, date(2016, 6, 6)))
