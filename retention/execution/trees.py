@@ -151,8 +151,17 @@ def blocked(connection: Connection, bound: BoundTable, trees: Iterable[Tree]) ->
         for batch in batches(targets, BATCH):
             statement = sa.select(*blocker.via, *own_key).distinct()
             for row in connection.execute(statement.where(key_in(blocker.via, batch))):
-                root = root_of[target, tuple(row[: len(blocker.via)])]
+                pointing = tuple(row[: len(blocker.via)])
+                root = root_of.get((target, pointing))
+                if root is None:  # it is written otherwise than the key it equals
+                    alike = [key for key in batch if _plain(key) == _plain(pointing)]
+                    found |= {root_of[target, key] for key in alike or batch}
+                    continue
                 referring = (blocker.name, tuple(row[len(blocker.via) :]))
                 if not own_key or root_of.get(referring) != root:
                     found.add(root)
     return found
+
+
+def _plain(key: Key) -> tuple[str, ...]:
+    return tuple(str(part).strip().casefold() for part in key)

@@ -97,6 +97,18 @@ def test_what_stays_of_the_person_is_told_from_what_is_left(
         assert "crm.customers" in tables_with(said(installation, request), Outcome.kept)
 
 
+@pytest.mark.parametrize("letter", ["c", "C"])
+def test_who_is_still_referred_to_stays_however_that_is_written(server: Small, letter: str) -> None:
+    retyped(server, "public.citext", "public.citext", letter)
+    with server.source("crm") as connection:  # an invoice that nobody can decide on
+        text = f"UPDATE crm.invoices SET issued_on = NULL WHERE invoice_id = {INVOICE}"
+        connection.execute(sa.text(text))
+    server.change_settings(max_review_share=1)
+    server.run()
+    assert INVOICE in invoices(server)
+    assert key_of(server, letter) == f"c{ARCHIVE}"
+
+
 def test_a_purchase_that_has_left_is_remembered_of_its_customer(small: Small) -> None:
     """On SQLite, where the invoice holds '3' and the customer 3."""
     customers = small.catalogue["systems"]["crm"]["tables"]["customers"]
