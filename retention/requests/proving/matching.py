@@ -141,7 +141,7 @@ class Matcher:
                 wanted = self._wanted(case, field, " ".join(words))
                 self._add_phrase(words, wanted)
                 self._add_digits(joined, wanted)
-                if len(words) > 1 and len(joined) >= _LONG:
+                if field == "identifier" and len(words) > 1 and len(joined) >= _LONG:
                     self._add_phrase((joined,), wanted)
 
     def _add_digits(self, digits: str, wanted: Wanted) -> None:
