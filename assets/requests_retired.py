@@ -13,6 +13,8 @@ _COUNTED = {
     "opposition": "opposition_entries_removed",
     "emptied": "files_reduced_to_evidence",
     "waiting": "files_kept_beyond_their_day",
+    "holds": "released_holds_forgotten",
+    "reviews": "review_cases_of_rows_that_are_gone",
 }
 
 

@@ -7,6 +7,7 @@ from datetime import date, datetime
 
 import sqlalchemy as sa
 
+from retention.forgetting import forget_released, forget_unseen
 from retention.installation import Installation
 from retention.requests.book import recording
 from retention.requests.book.results import WAITING, outcomes_of
@@ -32,7 +33,8 @@ def retire(installation: Installation, as_of: date, now: datetime) -> Counter[st
     Counts: ``requests`` forgotten with all their rows; ``packages`` made unreadable, their key
     first; entries of the ``opposition`` list taken off; requests ``emptied`` of what was asked
     and of the keys of records; requests that are ``waiting``: past their day, yet something is
-    held or restricted for them, or a recipient is not told; ``rejected`` files of the inbox.
+    held or restricted for them, or a recipient is not told; ``rejected`` files of the inbox;
+    ``holds`` released long ago; ``reviews`` of rows that are not met with any more.
 
     Raises:
         StoreError: a store cannot be used.
@@ -57,6 +59,8 @@ def retire(installation: Installation, as_of: date, now: datetime) -> Counter[st
             done["emptied"] += _empty(installation, request_id)
     _drop_salts(installation)
     done["rejected"] = inbox.forget_rejected(installation, now)
+    done["holds"] = forget_released(installation, as_of)
+    done["reviews"] = forget_unseen(installation, as_of)
     return done
 
 
