@@ -40,6 +40,7 @@ CHAIN_HOLDS = "ledger_chain_holds"
 ANSWERED_IN_TIME = "answered_in_time"
 NONE_HAS_FAILED = "none_has_failed"
 RECIPIENTS_ARE_TOLD = "recipients_are_told"
+LETTERS_ARE_SENT = "letters_are_sent"
 THE_ERASED_STAY_AWAY = "the_erased_stay_away"
 OPPOSITION_IS_RESPECTED = "opposition_is_respected"
 

@@ -1,4 +1,4 @@
-"""The requests that wait for an answer: how many days are left, and what each waits for.
+"""The requests in which something is left to do: how many days are left, what each waits for.
 
 Shown by the daily run, and by a sensor as soon as anything changes. Opaque ids, kinds, states
 and days only: whose requests they are is asked with ``retention request show``.
@@ -32,6 +32,11 @@ _ABOUT = {
         "Whoever received the data of an answered request was told (GDPR, art. 19). A warning "
         "while a notice waits ('retention outbox list'), an error once the answer was due."
     ),
+    naming.LETTERS_ARE_SENT: (
+        "Of every answered or refused request the letter is marked as sent ('retention request "
+        "sent'). A warning while one is not, an error once the answer was due (GDPR, art. 12(3)). "
+        "Who asked is forgotten when it is marked, or as long afterwards as a package is kept."
+    ),
 }
 _COLUMNS = ("request", "days left", "waits for", "kind", "state", "due", "received")
 """The narrow page cuts off what stands last."""
@@ -48,9 +53,9 @@ def open_requests_assets() -> list[dg.AssetsDefinition]:
         owners=naming.OWNERS,
         kinds={"python"},
         description=(
-            "Requests of data subjects that are open, or of which a recipient has not been told, "
-            "the most urgent first, by opaque id. 'retention request show ID' says more, to "
-            "restricted eyes. (Demandes en cours.)"
+            "Requests of data subjects that are open, or of which a recipient has not been told or "
+            "the letter is not marked as sent, the most urgent first, by opaque id. 'retention "
+            "request show ID' says more, to restricted eyes. (Demandes en cours.)"
         ),
         check_specs=[
             dg.AssetCheckSpec(name, asset=naming.OPEN_REQUESTS, description=about)
@@ -111,6 +116,7 @@ def _shown(found: Overview) -> metadata.Metadata:
         "in_doubt": found.where(lambda request: request.paused_on),
         "failed": found.where(lambda request: request.failure),
         "recipients_not_told": len(found.untold),
+        "letters_not_sent": len(found.to_send),
     }
 
 
@@ -137,6 +143,8 @@ def _checks(found: Overview) -> list[dg.AssetCheckResult]:
     late, near = found.among("late"), found.among("urgent", "soon")
     failed = [line for line in found.open if line.request.failure]
     overdue = [line for line in found.untold if line.urgency == "late"]
+    # Of a lifting the person was told before; its letter is due on no day.
+    unwritten = [line for line in found.to_send if line.urgency == "late" and not line.lifted]
     return [
         _check(
             naming.ANSWERED_IN_TIME,
@@ -155,6 +163,12 @@ def _checks(found: Overview) -> list[dg.AssetCheckResult]:
             found.untold,
             _ERROR if overdue else _WARN,
             "; ".join(f"{line.name}: {line.unsent} notice(s) to send" for line in found.untold),
+        ),
+        _check(
+            naming.LETTERS_ARE_SENT,
+            found.to_send,
+            _ERROR if unwritten else _WARN,
+            "; ".join(f"{line.name}: {line.letter.waits}" for line in found.to_send if line.letter),
         ),
     ]
 

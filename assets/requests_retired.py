@@ -28,7 +28,8 @@ def retired_assets() -> list[dg.AssetsDefinition]:
         kinds={"python"},
         description=(
             "Files of answered and refused requests, packages and entries of the opposition list "
-            "go on the day the policy says; a package's key is destroyed. A file stays beyond "
+            "go on the day the policy says; a package's key is destroyed. Who asked goes once the "
+            "letter is marked as sent, or as long after it as a package is kept. A file stays beyond "
             "its day while a hold, a restriction or an untold recipient needs it. "
             "(Purge des dossiers.)"
         ),

@@ -111,7 +111,7 @@ def mark_sent(
     config: Config = None,
     as_json: Json = False,
 ) -> None:
-    """Say that a notice was sent. An answered request is closed once its last one is."""
+    """Say that a notice was sent. An answered request is closed once its last one is, and its letter."""
     from retention.requests.answering import outbox
     from retention.requests.book import casebook
 

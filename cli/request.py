@@ -24,6 +24,7 @@ from retention.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from retention.installation import Installation
+    from retention.requests.book.sending import Letter
     from retention.requests.model import Request
     from retention.requests.taking_in.intake import NewRequest
 
@@ -215,23 +216,28 @@ def list_requests(
 ) -> None:
     """List the requests in which something is left to do, the most urgent first.
 
-    These are the open ones, and answered ones of which a recipient has not been told yet. A
-    request is 'soon' due from ten days before its last day, 'urgent' from three, then LATE.
+    These are the open ones, and those that are over while a recipient has not been told yet or
+    the letter is not marked as sent. A request is 'soon' due from ten days before its last day,
+    'urgent' from three, then LATE.
     """
     from retention.requests.answering import outbox
-    from retention.requests.book import casebook
+    from retention.requests.book import casebook, sending
     from retention.requests.doing.broken_off import note_broken_off
 
     with door(ctx, config).installation() as installation:
         day = as_of or today(installation)
         note_broken_off(installation, utc_now)
         unsent = Counter(item.request_id for item in outbox.listed(installation, unsent_only=True))
+        letters = sending.unsent(installation)
         found = [
             item
             for item in casebook.listed(installation)
-            if everything or item.is_open or unsent[item.request_id]
+            if everything or item.is_open or unsent[item.request_id] or item.request_id in letters
         ]
-        waits = [_waits_for(installation, item, unsent[item.request_id]) for item in found]
+        waits = [
+            _waits_for(installation, item, unsent[item.request_id], letters.get(item.request_id))
+            for item in found
+        ]
     if as_json:
         pairs = zip(found, waits, strict=True)
         write_json([{**showing.as_document(item, day), "waits_for": text} for item, text in pairs])
@@ -242,14 +248,16 @@ def list_requests(
         say("See one with:  retention request show ID")
 
 
-def _waits_for(installation: Installation, request: Request, unsent: int) -> str:
+def _waits_for(
+    installation: Installation, request: Request, unsent: int, letter: Letter | None
+) -> str:
     from retention.requests.book import casebook
 
     choices = 0
     if request.is_open:
         subjects = casebook.subjects(installation, request.request_id)
         choices = sum(item.chosen is None for item in subjects)
-    return showing.remark(request, unsent, choices)
+    return showing.remark(request, unsent, choices, letter)
 
 
 @app.command()
@@ -268,7 +276,7 @@ def show(
 ) -> None:
     """Show a request: its state and days left, the records, outcomes, history, and the letter."""
     from retention.requests.answering import outbox
-    from retention.requests.book import casebook
+    from retention.requests.book import casebook, sending
     from retention.requests.doing.broken_off import note_broken_off
 
     with door(ctx, config).installation() as installation:
@@ -279,12 +287,16 @@ def show(
         outcomes = casebook.outcomes(installation, found.request_id)
         changes = casebook.changes(installation, found.request_id)
         letters = showing.letters(installation, found, outcomes, day, lang)
-        waits_for = _waits_for(installation, found, outbox.unsent(installation, found.request_id))
+        unsent = outbox.unsent(installation, found.request_id)
+        letter = sending.letter_of(installation, found.request_id)
+        to_send = letter if letter and found.asked and not letter.sent else None
+        waits_for = _waits_for(installation, found, unsent, to_send)
     if as_json:
         write_json(
             {
                 **showing.as_document(found, day, reveal=reveal),
                 "waits_for": waits_for,
+                **showing.letter_as_document(found, letter),
                 "records": [
                     {**vars(item), "key": item.key if reveal else None} for item in subjects
                 ],
@@ -302,6 +314,7 @@ def show(
         showing.show_outcomes("Outcomes", outcomes)
     showing.show_changes(changes)
     showing.show_letters(letters)
+    showing.show_letter_sent(found, letter)
 
 
 for command in (
@@ -313,6 +326,7 @@ for command in (
     request_work.plan,
     request_process.process,
     request_work.answer,
+    request_decide.sent,
     request_work.package,
     request_work.inform,
     request_work.lift,

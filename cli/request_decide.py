@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -9,7 +10,8 @@ import typer
 
 from cli import request_show as showing
 from cli.door import door, today, utc_now
-from cli.options import By, Config, Json, Reason, RequestArgument, ToldReason
+from cli.failure import warn
+from cli.options import By, Config, Json, Reason, RequestArgument, ToldReason, read_day
 from cli.output import say, write_json
 from retention.errors import ConfigurationError
 
@@ -109,6 +111,54 @@ def extend(
 ) -> None:
     """Take two more months for the answer, once, before it is due; the person is told why."""
     _change("extend", ctx, config, request_id, reason=reason, by=by, as_json=as_json)
+
+
+def sent(
+    ctx: typer.Context,
+    *,
+    request_id: Annotated[
+        list[str],
+        typer.Argument(metavar="ID", help="The request, or several; an id's beginning is enough."),
+    ],
+    by: By,
+    on: Annotated[
+        date | None,
+        typer.Option(
+            "--on",
+            metavar="DATE",
+            parser=read_day,
+            help="The day on which it went (YYYY-MM-DD); by default today.",
+        ),
+    ] = None,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Say that the letter of an answer, a refusal or a lifting has gone to the person.
+
+    Who asked is forgotten then, unless something of the request waits or is restricted. Where
+    nobody says so it is forgotten as long afterwards as a package is kept. Of several requests
+    those that cannot be marked are named (exit code 8), the others are.
+    """
+    from retention.requests.book import casebook
+    from retention.requests.model import RequestError
+
+    done, failed = [], None
+    with door(ctx, config).installation() as installation:
+        day = today(installation)
+        for number in request_id:
+            try:
+                done.append(casebook.sent(installation, number, by=by, on=on, now=utc_now()))
+            except RequestError as error:
+                warn(str(error))
+                failed = error.exit_code
+    if as_json:
+        write_json([showing.as_document(item, day) for item in done])
+    else:
+        for item in done:
+            kept = "still needed, and kept" if item.asked else "forgotten"
+            say(f"{item.request_id[: showing.SHORT]}: marked as sent; who asked is {kept}")
+    if failed is not None:
+        raise typer.Exit(failed)
 
 
 def retry(

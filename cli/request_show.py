@@ -12,6 +12,7 @@ from cli.output import prose, say, show_table
 if TYPE_CHECKING:
     from retention.installation import Installation
     from retention.requests.book.casebook import Change, KnownSubject
+    from retention.requests.book.sending import Letter
     from retention.requests.model import OutcomeLine, Request
 
 SHORT = 12
@@ -49,7 +50,7 @@ def left(request: Request, day: date) -> str:
     return f"{days} day(s)" + ("" if found["urgency"] == "calm" else f", {found['urgency']}")
 
 
-def remark(request: Request, unsent: int, choices: int) -> str:
+def remark(request: Request, unsent: int, choices: int, letter: Letter | None = None) -> str:
     """What a request waits for, in words."""
     waits = []
     if choices:
@@ -60,6 +61,8 @@ def remark(request: Request, unsent: int, choices: int) -> str:
         waits.append(f"failed: {request.failure}")
     if unsent:
         waits.append(f"{unsent} notice(s) to send")
+    if letter:
+        waits.append(letter.waits)
     return "; ".join(waits)
 
 
@@ -95,6 +98,30 @@ def show_request(request: Request, day: date, waits_for: str) -> None:
         say(f"  extended on {request.extended_on}")
     if waits_for:
         prose(f"  waits for: {waits_for}")
+
+
+def letter_as_document(request: Request, letter: Letter | None) -> dict[str, Any]:
+    """Whether the letter has gone out, for machines, and how long it is kept who asked."""
+    kept = letter is not None and request.asked is not None
+    return {
+        "letter_sent": letter.sent if letter else None,
+        "who_asked_kept_until": letter.until if letter and kept else None,
+    }
+
+
+def show_letter_sent(request: Request, letter: Letter | None) -> None:
+    """Whether the letter has gone out, and how to say that it has."""
+    if letter is None:
+        return
+    if letter.sent:
+        say("The letter is marked as sent.")
+        return
+    if request.asked is None:
+        say("The letter is not marked as sent, and who asked is not kept any more.")
+    else:
+        last = f" until {letter.until}" if letter.until else ""
+        say("The letter is not marked as sent.", f"Who asked is kept{last}; --reveal shows it.")
+    say(f"Once it has gone:  retention request sent {request.request_id[:SHORT]} --by NAME")
 
 
 def show_asked(request: Request) -> None:
@@ -169,28 +196,17 @@ def letters(
 ) -> dict[str, str]:
     """The answer's text by language; none while the request is open."""
     from retention.requests.answering.letters import letter
+    from retention.requests.book import sending
 
     if request.is_open:
         return {}
-    written_on = _written_on(installation, request) or day
+    told = sending.letter_of(installation, request.request_id)
+    written_on = told.written_on if told else request.answered_on or day
     return {
         name: letter(request, outcomes, installation, lang=name, as_of=written_on)
         for name in LANGS
         if lang in (None, name)
     }
-
-
-def _written_on(installation: Installation, request: Request) -> date | None:
-    """The day of what the letter tells: the last answer, the refusal, a restriction's end."""
-    from retention.policy.calendar import day_in
-    from retention.requests.book import casebook
-
-    for change in reversed(casebook.changes(installation, request.request_id)):
-        if change.what in ("refused", "lifted"):
-            return day_in(change.at, installation.zone)
-        if change.what == "answered":
-            break
-    return request.answered_on
 
 
 def show_letters(found: Mapping[str, str]) -> None:

@@ -111,6 +111,9 @@ def answer(
     ctx: typer.Context,
     *,
     request_id: RequestArgument,
+    reveal: Annotated[
+        bool, typer.Option("--reveal", help="Also who asks, to write to: restricted eyes.")
+    ] = False,
     lang: Lang = None,
     as_of: AsOf = None,
     config: Config = None,
@@ -119,10 +122,11 @@ def answer(
     """Print the letter that answers a request, or says why it is refused, to be sent.
 
     'retention request process' answers a request once nothing of the person is left that the
-    outcomes do not explain; before that there is no letter (exit code 8).
+    outcomes do not explain; before that there is no letter (exit code 8). Once it has gone, say
+    so: 'retention request sent'.
     """
     from retention.requests.answering import outbox
-    from retention.requests.book import casebook
+    from retention.requests.book import casebook, sending
     from retention.requests.model import RequestError
 
     with door(ctx, config).installation() as installation:
@@ -137,11 +141,16 @@ def answer(
         outcomes = casebook.outcomes(installation, found.request_id)
         letters = showing.letters(installation, found, outcomes, day, lang)
         unsent = outbox.unsent(installation, found.request_id)
+        letter = sending.letter_of(installation, found.request_id)
     if as_json:
-        shown = showing.as_document(found, day)
+        shown = showing.as_document(found, day, reveal=reveal)
+        shown |= showing.letter_as_document(found, letter)
         write_json({**shown, "letters": letters, "unsent_notices": unsent})
         return
+    if reveal:
+        showing.show_asked(found)
     showing.show_letters(letters)
+    showing.show_letter_sent(found, letter)
     if unsent:
         prose(f"{unsent} recipient(s) have yet to be told:  retention outbox list")
 
@@ -280,3 +289,5 @@ def lift(
             return
         showing.show_request(lifted, day, "")
         showing.show_outcomes("Outcomes", outcomes)
+        if not lifted.is_open:
+            say(f"The letter:  retention request answer {lifted.request_id[: showing.SHORT]}")

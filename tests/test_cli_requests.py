@@ -94,10 +94,42 @@ def test_an_erasure_from_the_letter_that_came_to_the_letter_that_goes(demo: Demo
     )
     assert who["last_name"] not in text
     marked = demo.run("outbox", "mark-sent", "--request", short, *BY, "--json").json
-    assert marked == {"request_id": request_id, "marked": len(shown), "closed": True}
+    assert marked == {"request_id": request_id, "marked": len(shown), "closed": False}
+    (item,) = done(demo, "list", "--json").json
+    assert item["waits_for"].startswith("letter to send (who asked is kept until ")
+    done(demo, "sent", short, "--by", "A. Martin")
     assert "nothing" not in done(demo, "list", "--all").out
     assert done(demo, "list").out == "no requests in which anything is left to do\n"
     assert demo.run("outbox", "list").out == "no notices to send\n"
+
+
+def test_who_asked_is_there_for_the_letter_until_it_is_marked_as_sent(demo: Demo) -> None:
+    who = person(demo)
+    erased, refused = verified(demo, "erasure"), asks(demo, "access")["request_id"]
+    done(demo, "process", erased)
+    done(demo, "refuse", refused, *WHY)
+    found = demo.sql("crm", "SELECT count(*) FROM customers WHERE email = ?", who["email"])
+    assert found == [(0,)]
+    for number in (erased, refused):
+        for command in ("answer", "show"):
+            assert who["email"] not in done(demo, command, number).out
+            out = done(demo, command, number, "--reveal").out
+            assert who["email"] in out and "The letter is not marked as sent." in out
+            shown = done(demo, command, number, "--reveal", "--json").json
+            assert (shown["letter_sent"], shown["asked"]["email"]) == (False, who["email"])
+            assert shown["who_asked_kept_until"] > today().isoformat()
+    ahead = ("--on", (today() + timedelta(days=2)).isoformat())
+    assert demo.run("request", "sent", erased, *ahead, *BY).code == 8
+
+    answer = demo.run("request", "sent", erased[:8], "0123456789", refused[:8], *BY)
+
+    assert answer.code == 8 and "no request '0123456789'" in one_line(answer)
+    assert answer.out.count("marked as sent; who asked is forgotten") == 2
+    out = done(demo, "answer", erased, "--reveal").out
+    assert "What was asked is not kept any more." in out and "The letter is marked as sent." in out
+    shown = done(demo, "show", refused, "--reveal", "--json").json
+    assert (shown["letter_sent"], shown["asked"], shown["state"]) == (True, None, "refused")
+    assert shown["changes"][-1]["reason"] == f"on {today()}"
 
 
 def test_nothing_of_the_person_is_shown_unless_it_is_asked_for(demo: Demo) -> None:

@@ -273,13 +273,16 @@ def test_no_person_is_left_in_the_inbox(answered: Answered) -> None:
         assert document["email"].lower().encode() not in left
 
 
-def test_recipients_wait_to_be_told_and_then_a_request_is_closed(
+def test_person_and_recipients_wait_to_be_told_and_then_a_request_is_closed(
     answered: Answered, tmp_path: Path
 ) -> None:
     shutil.copytree(answered.demo.folder, tmp_path / "demo")
     copy, number = Demo(tmp_path / "demo"), answered.ids["5-erasure.json"]
     waiting = copy.run("outbox", "list", "--request", number, "--json").json
     assert {item["recipient"] for item in waiting} >= {"mailing_house"}
+    answer = copy.run("request", "answer", number, "--reveal").out
+    assert answered.asked["5-erasure.json"]["email"] in answer
+    assert copy.run("request", "sent", number, "--by", "A. Martin").code == 0
     sent = copy.run("outbox", "mark-sent", "--request", number, "--by", "A. Martin", "--json").json
     assert sent == {"request_id": number, "marked": len(waiting), "closed": True}
 

@@ -172,8 +172,9 @@ def test_an_answered_request_keeps_what_evidence_needs(book: Installation) -> No
 
     assert answered.state is State.answered
     assert (answered.answered_on, answered.forget_on) == (date(2028, 2, 29), date(2033, 2, 28))
-    assert answered.asked is None
+    assert answered.asked == ASKED
     assert casebook.sought(book, name) is None
+    assert casebook.sent(book, name, by="clerk", now=NOW).asked is None
     assert casebook.outcomes(book, name) == lines
     with book.stores.cases.connect() as connection:
         row = connection.execute(sa.select(cases.requests)).one()
@@ -232,23 +233,25 @@ def test_what_is_over_takes_no_more_outcomes(book: Installation) -> None:
     assert casebook.outcomes(book, name) == [line(Outcome.deleted)]
 
 
-def test_a_refused_request_forgets_what_was_asked(book: Installation) -> None:
+def test_a_refused_request_keeps_what_was_asked_for_its_letter(book: Installation) -> None:
     request = added(book)
     casebook.doubt(book, request.request_id, by="clerk", reason="who?", now=NOW)
     refused = casebook.refuse(
         book, request.request_id, by="clerk", reason="no answer", now=NOW + 30 * DAY
     )
 
-    assert (refused.asked, refused.answered_on) == (None, None)
+    assert (refused.asked, refused.answered_on) == (ASKED, None)
     assert refused.forget_on == date(2031, 12, 25)
     assert (refused.paused_on, refused.paused_days) == (None, 30)
     assert casebook.changes(book, request.request_id)[-1].reason == "no answer"
 
 
-def test_a_request_is_closed_once_every_recipient_is_told(book: Installation) -> None:
+def test_a_request_is_closed_once_everybody_is_told(book: Installation) -> None:
     name = executing(book, line(Outcome.deleted)).request_id
     assert not casebook.closed(book, name)
     casebook.answer(book, name, by="clerk", now=NOW, as_of=TODAY)
+    assert not casebook.closed(book, name)
+    casebook.sent(book, name, by="clerk", now=NOW)
     assert casebook.closed(book, name)
 
     notice = {

@@ -15,9 +15,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from retention import ledger
 from retention.installation import Installation
 from retention.policy.calendar import reply_deadline
-from retention.requests.book import casebook
+from retention.requests.book import casebook, sending
 from retention.requests.model import Outcome, OutcomeLine, Request, RequestError, State
-from tests.casebook_support import ASKED, NOW, added, ledger_of, match
+from tests.casebook_support import ASKED, NOW, TODAY, added, ledger_of, match
 from tests.engine.small import Small
 
 WAITS = {Outcome.held, Outcome.review, Outcome.stopped}
@@ -43,6 +43,8 @@ class Casebook(RuleBasedStateMachine):
         self.open_choices: set[int] = set()
         self.outcome: Outcome | None = None
         self.asked = True
+        self.sent_yet = False
+        self.letter_on = TODAY
         self.now = NOW
         self.changes = 1
 
@@ -99,7 +101,8 @@ class Casebook(RuleBasedStateMachine):
         if self.attempted(
             allowed, lambda: casebook.refuse(self.book, self.name, **self.said("no"))
         ):
-            self.state, self.failure, self.asked = "refused", False, False
+            self.state, self.failure = "refused", False
+            self.sent_yet, self.letter_on = False, self.today
             self.clock_goes_on()
 
     @rule()
@@ -134,7 +137,7 @@ class Casebook(RuleBasedStateMachine):
             self.taken_up = self.taken_up or self.state == "answered"
             self.state = str(to)
             if to is State.verified:
-                self.attempt, self.failure = self.attempt + 1, False
+                self.attempt, self.failure, self.outcome = self.attempt + 1, False, None
 
     @rule(steps=st.integers(1, 4))
     def go_on(self, steps: int) -> None:
@@ -166,6 +169,7 @@ class Casebook(RuleBasedStateMachine):
             allowed, lambda: casebook.retry(self.book, self.name, **self.said("again"))
         ):
             self.state, self.attempt, self.failure = "verified", self.attempt + 1, False
+            self.outcome = None
 
     @rule()
     def answer(self) -> None:
@@ -176,7 +180,32 @@ class Casebook(RuleBasedStateMachine):
             ),
         ):
             self.state, self.failure = "answered", False
-            self.asked = self.asked and self.outcome in WAITS
+            self.sent_yet, self.letter_on = False, self.today
+
+    @property
+    def over(self) -> bool:
+        return self.state in ("answered", "refused")
+
+    @property
+    def waits(self) -> bool:
+        return self.state == "answered" and self.outcome in WAITS
+
+    @rule(days_ago=st.integers(-1, 3))
+    def letter_goes_out(self, days_ago: int) -> None:
+        on = self.today - timedelta(days=days_ago)
+        allowed = self.over and not self.sent_yet and self.letter_on <= on <= self.today
+        if self.attempted(
+            allowed, lambda: casebook.sent(self.book, self.name, by="clerk", now=self.now, on=on)
+        ):
+            self.sent_yet = True
+            self.asked = self.asked and self.waits
+
+    @rule()
+    def retire(self) -> None:
+        due = self.over and not self.waits and self.today - self.letter_on > timedelta(days=30)
+        expected = {self.name} if due and self.asked else set()
+        assert sending.forget_who_asked(self.book, self.today) == expected
+        self.asked = self.asked and not due
 
     @rule(outcome=st.sampled_from([Outcome.deleted, Outcome.held, Outcome.kept]))
     def put_outcomes(self, outcome: Outcome) -> None:
@@ -221,9 +250,10 @@ class Casebook(RuleBasedStateMachine):
         if not self.taken_up:
             assert request.due_on == self.due()
         assert (request.answered_on is not None) == (self.state == "answered")
-        over = self.state in ("answered", "refused")
-        assert (request.forget_on is not None) == over
-        assert casebook.closed(self.book, self.name) == over
+        assert (request.forget_on is not None) == self.over
+        to_send = self.over and self.asked and not self.sent_yet
+        assert casebook.closed(self.book, self.name) == (self.over and not to_send)
+        assert set(sending.unsent(self.book)) == ({self.name} if to_send else set())
 
     def teardown(self) -> None:
         if hasattr(self, "name"):

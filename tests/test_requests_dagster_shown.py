@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from pipelines.jobs import run_config
 from pipelines.resources import RETENTION, retention_resource
 from retention.installation import Installation, opened
 from retention.requests.answering import outbox
-from retention.requests.book import casebook, deadlines
+from retention.requests.book import casebook, deadlines, sending
 from retention.requests.doing import opposition
 from retention.requests.model import Kind, State
 from tests.dagster_support import Demo
@@ -159,7 +160,7 @@ def test_a_failure_is_red_until_it_is_retried(
     assert check(seen(demo, instance, TODAY), naming.NONE_HAS_FAILED).passed
 
 
-def test_an_answered_request_is_shown_until_every_recipient_is_told(
+def test_an_answered_request_is_shown_until_everybody_is_told(
     demo: Demo, instance: dg.DagsterInstance, installation: Installation
 ) -> None:
     request = added(installation)
@@ -169,7 +170,10 @@ def test_an_answered_request_is_shown_until_every_recipient_is_told(
     found = seen(demo, instance, TODAY)
     figures, (line,) = shown(found)
     assert (figures["open"], figures["recipients_not_told"]) == (0, 1)
-    assert (line["state"], line["waits for"]) == ("answered", f"{waiting} recipient(s) to be told")
+    letter = sending.letter_of(installation, request.request_id)
+    assert letter is not None and letter.until is not None
+    assert line["state"] == "answered"
+    assert line["waits for"] == f"{waiting} recipient(s) to be told; {letter.waits}"
     assert check(found, naming.ANSWERED_IN_TIME).passed
     result = check(found, naming.RECIPIENTS_ARE_TOLD)
     assert (result.passed, result.severity) == (False, WARN)
@@ -179,7 +183,17 @@ def test_an_answered_request_is_shown_until_every_recipient_is_told(
     outbox.mark_all_sent(installation, request.request_id, by="dpo", now=now())
     told = seen(demo, instance, TODAY)
     assert check(told, naming.RECIPIENTS_ARE_TOLD).passed
-    assert shown(told)[1] == []
+    result = check(told, naming.LETTERS_ARE_SENT)
+    assert (result.passed, result.severity) == (False, WARN)
+    assert result.description == f"{request.request_id[:12]}: {letter.waits}"
+    assert shown(told)[0]["letters_not_sent"] == 1
+    late = check(seen(demo, instance, TODAY + timedelta(days=60)), naming.LETTERS_ARE_SENT)
+    assert (late.passed, late.severity) == (False, ERROR)
+    assert secrets_in(repr(told).encode()) == []
+    casebook.sent(installation, request.request_id, by="dpo", now=now())
+    sent = seen(demo, instance, TODAY)
+    assert check(sent, naming.LETTERS_ARE_SENT).passed
+    assert shown(sent)[1] == []
 
 
 def opposed(demo: Demo) -> dict[str, dg.AssetCheckEvaluation]:
@@ -242,7 +256,7 @@ def test_files_go_on_the_day_the_policy_says_and_not_in_observe_mode(
     demo.config.write_text(before + "mode: observe\n")
     assert "files_forgotten" not in retired(demo, refused.forget_on + timedelta(days=1))
     demo.config.write_text(before)
-    assert casebook.listed(installation) == [refused]
+    assert casebook.listed(installation) == [replace(refused, asked=None)]
     assert retired(demo, refused.forget_on + timedelta(days=1))["files_forgotten"] == 1
     assert casebook.listed(installation) == []
 

@@ -134,7 +134,7 @@ def test_a_request_whose_recipients_are_not_told_is_not_forgotten(book: Installa
     name = answered(book)
     notice(book, name, None)
     long_after = LAST + DAY
-    assert +retire(book, long_after, at(long_after)) == {"waiting": 1}
+    assert +retire(book, long_after, at(long_after)) == {"waiting": 1, "emptied": 1}
 
     with book.stores.cases.begin() as connection:
         connection.execute(cases.outbox.update().values(sent_at=NOW))
@@ -173,14 +173,18 @@ def test_once_all_is_said_the_keys_of_records_go(book: Installation) -> None:
     assert [row.sealed_key for row in rows(book, cases.request_subjects)] == [b""]
 
 
-def test_what_was_asked_does_not_outlast_the_answer(book: Installation) -> None:
+def test_what_was_asked_does_not_outlast_the_letter(book: Installation) -> None:
     name = answered(book)
     with book.stores.cases.begin() as connection:
-        connection.execute(cases.requests.update().values(asked=b"left", sought=b"left"))
+        connection.execute(cases.requests.update().values(sought=b"left"))
 
     assert retire(book, TODAY, NOW)["emptied"] == 1
     (row,) = rows(book, cases.requests)
-    assert (row.asked, row.sought) == (None, None)
+    assert (row.asked is None, row.sought) == (False, None)
+    assert retire(book, TODAY + 30 * DAY, NOW)["emptied"] == 0
+    assert casebook.get(book, name).asked
+
+    assert retire(book, TODAY + 31 * DAY, NOW)["emptied"] == 1
     assert casebook.get(book, name).asked is None
 
 

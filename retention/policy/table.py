@@ -215,7 +215,7 @@ class RequestTerms(StrictModel):
     opposition: Term = _term("3 years", "CNIL, MED-2023-040: three years at least")
     """The fingerprints by which a person who objected is recognised."""
     packages: Term = _term("30 days", "as long as the person needs to fetch it")
-    """Copies made for access and portability."""
+    """Copies made for access and portability; who asked, where nobody says that the letter went."""
 
 
 class DataCategory(StrictModel):

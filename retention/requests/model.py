@@ -60,6 +60,10 @@ MOVES: Mapping[State, frozenset[State]] = {
 OPEN = frozenset({State.received, State.verified, State.planned, State.executing})
 
 
+RESTORED = "restored"
+"""The channel of a request that the program opens for records that a backup has brought back."""
+
+
 def held_for(request_id: RequestId) -> str:
     """The reason by which the restriction of a request is found among the holds."""
     return f"request {request_id}"
@@ -97,7 +101,8 @@ class Asked:
 class Request:
     """A request as the casebook keeps it.
 
-    ``asked`` is for restricted eyes, and ``None`` once it is no longer needed.
+    ``asked`` is for restricted eyes, and ``None`` once it is no longer needed: not for the
+    letter either (``sending``).
     """
 
     request_id: RequestId
@@ -107,7 +112,7 @@ class Request:
     due_on: date
     """The day the answer is due; it moves with an extension, and with days of doubt."""
     channel: str
-    """``command line``, ``inbox`` or ``table``."""
+    """``command line``, ``inbox``, ``table`` or ``restored``."""
     attempt: int
     asked: Asked | None = None
     verified_at: datetime | None = None

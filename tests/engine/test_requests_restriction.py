@@ -175,6 +175,10 @@ def test_whoever_was_told_of_the_restriction_is_told_of_its_end(small: Small) ->
         [notice] = outbox.listed(installation, request_id=request.request_id)
         assert not notice.lifted
         outbox.mark_sent(installation, notice.notice_id, by="dpo", now=START)
+        sent = casebook.sent(
+            installation, request.request_id, by="dpo", now=START + timedelta(days=1)
+        )
+        assert sent.asked, "before it ends the person is told, and the rows are not to be read"
         assert casebook.closed(installation, request.request_id)
         lifted(installation, request)
         assert not casebook.closed(installation, request.request_id)

@@ -58,7 +58,11 @@ def test_what_is_mended_is_carried_out_and_told(either: Small) -> None:
         assert outcomes[CUSTOMERS, "contract", "deleted"][0] == 1
         assert tables_with(outcomes, Outcome.review) == set()
         assert UNDECIDED not in written(installation, request)
-        assert casebook.get(installation, request.request_id).asked is None
+        number = request.request_id
+        assert (
+            casebook.sent(installation, number, by="dpo", now=START + timedelta(days=1)).asked
+            is None
+        )
         assert take_up(installation, START + timedelta(days=1)) == []
     assert IN_REVIEW not in either.ids(CUSTOMERS)
     assert 20 not in either.ids(INVOICES)

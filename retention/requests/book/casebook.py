@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection
 
 from retention.installation import Installation
 from retention.policy.calendar import day_in
-from retention.requests.book import deadlines, filing, recording
+from retention.requests.book import deadlines, filing, recording, sending
 from retention.requests.book.filing import listed
 from retention.requests.book.known import (
     KnownSubject,
@@ -35,6 +35,7 @@ from retention.requests.book.moving import (
     refuse,
     retry,
     said,
+    sent,
     verify,
 )
 from retention.requests.book.recording import Change, reconcile
@@ -54,8 +55,7 @@ __all__ = [
     "WAITING", "AlreadyOpen", "Change", "KnownSubject", "add", "answer", "changes", "choose",
     "closed", "doubt", "extend", "fail", "get", "keep_sought", "listed", "move", "not_theirs",
     "outcomes", "persons", "put_outcomes", "put_seen", "put_subjects", "reconcile", "refuse",
-    "retry", "sought",
-    "subjects", "tokens", "verify",
+    "retry", "sent", "sought", "subjects", "tokens", "verify",
 ]  # fmt: skip
 
 
@@ -147,7 +147,9 @@ def changes(installation: Installation, request_id: str) -> list[Change]:
 
 
 def closed(installation: Installation, request_id: str) -> bool:
-    """Whether nothing is left to do: answered or refused, and every recipient told.
+    """Whether nothing is left to do: answered or refused, and everybody told.
+
+    Every recipient, that is, and the person, for as long as it is kept who asked.
 
     Raises:
         RequestError: there is no such request.
@@ -158,4 +160,7 @@ def closed(installation: Installation, request_id: str) -> bool:
         unsent = sa.select(at.notice_id).where(
             at.request_id == request.request_id, at.sent_at.is_(None)
         )
-        return not request.is_open and connection.execute(unsent.limit(1)).first() is None
+        if request.is_open or connection.execute(unsent.limit(1)).first() is not None:
+            return False
+        letter = sending.letter_on(installation, connection, request.request_id)
+        return request.asked is None or letter is None or letter.sent

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 from retention import holds
 from retention.installation import Installation
 from retention.policy.calendar import day_in
-from retention.requests.book import deadlines, filing, recording, results
+from retention.requests.book import deadlines, filing, recording, results, sending
 from retention.requests.book.known import open_choices
 from retention.requests.model import (
     MOVES,
@@ -24,6 +24,8 @@ from retention.requests.model import (
 )
 from retention.stores import cases
 from retention.stores.open import reading, writing
+
+_CHANGED = "request '{}' was changed by someone else at the same time; look at it and try again"
 
 PROGRAM = "orchestrator"
 """Who makes the changes that nobody asked for."""
@@ -85,7 +87,7 @@ def doubt(
 def refuse(
     installation: Installation, request_id: str, *, by: str, reason: str, now: datetime
 ) -> Request:
-    """Refuse a request that nothing was done for yet. What was asked is forgotten.
+    """Refuse a request that nothing was done for yet. What was asked is kept for the letter.
 
     Raises:
         RequestError: it is being executed, is answered or refused, or is a restriction that is
@@ -103,7 +105,6 @@ def refuse(
     values = {
         "state": State.refused,
         "reason": reason,
-        "asked": None,
         "sought": None,
         "failure": None,
         "forget_on": installation.policy.requests.files.lasts.after(day),
@@ -225,7 +226,7 @@ def retry(
 def answer(
     installation: Installation, request_id: str, *, by: str, now: datetime, as_of: date
 ) -> Request:
-    """The answer goes out. What was asked is forgotten, unless something of it waits.
+    """It is done, and the letter can go out. What was asked is kept until it has (``sent``).
 
     Raises:
         RequestError: it is not executing.
@@ -238,13 +239,45 @@ def answer(
         "sought": None,
         "failure": None,
     }
+    return _change(installation, request, values, "answered", by, None, now)
+
+
+def sent(
+    installation: Installation, request_id: str, *, by: str, now: datetime, on: date | None = None
+) -> Request:
+    """The letter went out ``on`` a day, by default today: of the answer, refusal or lifting.
+
+    What was asked is forgotten, unless something waits or is restricted.
+
+    Raises:
+        RequestError: there is no letter yet, or none is due; it is marked as sent already; it
+            was not written yet on that day, or the day is in the future.
+    """
+    request = _read(installation, request_id)
+    place, number = f"request '{request.request_id}'", request.request_id
+    if request.is_open:
+        raise RequestError(f"{place} is {request.state}: there is no letter that could be sent")
+    letter, day = sending.letter_of(installation, number), _day(installation, now)
+    on = on or day
+    if letter is None:
+        raise RequestError(f"{place} was opened after a restored backup: nobody waits for a letter")
+    if letter.sent:
+        raise RequestError(f"{place}: its letter was marked as sent already")
+    if not letter.made_on <= on <= day:
+        raise RequestError(
+            f"{place}: its letter was written on {letter.made_on}; it went out between then and"
+            f" today ({day})"
+        )
 
     def forget(connection: Connection) -> None:
-        if not results.waits(connection, request.request_id):
-            statement = cases.requests.update().values(asked=None)
-            connection.execute(statement.where(cases.requests.c.request_id == request.request_id))
+        # Neither sent twice at once, nor the letter of what was read before and has changed.
+        if sending.letter_on(installation, connection, number) != letter:
+            raise RequestError(_CHANGED.format(number))
+        if letter.until is not None:
+            sending.wipe(connection, number)
 
-    return _change(installation, request, values, "answered", by, None, now, also=forget)
+    reason = f"on {on}"
+    return _change(installation, request, {}, sending.SENT, by, reason, now, also=forget)
 
 
 def lifted(
@@ -263,7 +296,7 @@ def lifted(
     def restored(connection: Connection) -> None:
         results.put(connection, request, lines)
 
-    return _change(installation, request, {}, "lifted", by, reason, now, also=restored)
+    return _change(installation, request, {}, sending.LIFTED, by, reason, now, also=restored)
 
 
 def _read(installation: Installation, request_id: str) -> Request:
@@ -323,10 +356,7 @@ def _change(
     statement = statement.values(**(values or {"state": request.state}))
     with writing(installation.stores.cases) as connection:
         if connection.execute(statement).rowcount != 1:
-            raise RequestError(
-                f"request '{request.request_id}' was changed by someone else at the same time;"
-                " look at it and try again"
-            )
+            raise RequestError(_CHANGED.format(request.request_id))
         also(connection)
         state = values.get("state", request.state)
         recording.record(connection, request.request_id, what, state, by=by, reason=reason, now=now)

@@ -14,8 +14,9 @@ from datetime import date
 
 from retention.installation import Installation
 from retention.requests.answering import outbox
-from retention.requests.book import casebook, deadlines
+from retention.requests.book import casebook, deadlines, sending
 from retention.requests.book.deadlines import Urgency
+from retention.requests.book.sending import Letter
 from retention.requests.model import OPEN, Request, State
 
 SHORT = 12
@@ -24,7 +25,7 @@ SHORT = 12
 
 @dataclass(frozen=True)
 class Line:
-    """A request that is open, or answered while a recipient has not been told."""
+    """A request that is open, or over while the person or a recipient has not been told."""
 
     request: Request
     due_on: date
@@ -34,11 +35,18 @@ class Line:
     """Notices to recipients that wait in the outbox."""
     choices: int
     """Records of which a person has to say whether they are the asking person's."""
+    letter: Letter | None = None
+    """The letter to the person, where it is not marked as sent."""
 
     @property
     def urgency(self) -> Urgency:
         """By ``deadlines``; an answered request is late where a recipient was not told in time."""
         return deadlines.urgency_of(self.days_left)
+
+    @property
+    def lifted(self) -> bool:
+        """Whether the letter that waits is that of a restriction's end."""
+        return self.letter is not None and self.letter.what == sending.LIFTED
 
     @property
     def name(self) -> str:
@@ -59,6 +67,8 @@ class Line:
             found.append("the identity to be verified")
         if self.unsent:
             found.append(f"{self.unsent} recipient(s) to be told")
+        if self.letter:
+            found.append(self.letter.waits)
         return "; ".join(found)
 
 
@@ -78,6 +88,11 @@ class Overview:
     def untold(self) -> tuple[Line, ...]:
         """Those that are answered, and of which a recipient has not been told."""
         return tuple(line for line in self.lines if not line.request.is_open and line.unsent)
+
+    @property
+    def to_send(self) -> tuple[Line, ...]:
+        """Those that are over, and whose letter is not marked as sent."""
+        return tuple(line for line in self.lines if line.letter)
 
     def among(self, *urgencies: Urgency) -> tuple[Line, ...]:
         """The open ones that are as urgent as that."""
@@ -104,17 +119,24 @@ def overview(installation: Installation, as_of: date) -> Overview:
         StoreError: the cases store cannot be read.
     """
     unsent = Counter(item.request_id for item in outbox.listed(installation, unsent_only=True))
+    letters = sending.unsent(installation)
     found = casebook.listed(installation, states=OPEN)
     known = {request.request_id for request in found}
-    found += [casebook.get(installation, number) for number in unsent if number not in known]
-    lines = [_line(installation, item, unsent[item.request_id], as_of) for item in found]
+    over = sorted({*unsent, *letters} - known)
+    found += [casebook.get(installation, number) for number in over]
+    lines = [
+        _line(installation, item, unsent[item.request_id], letters.get(item.request_id), as_of)
+        for item in found
+    ]
     return Overview(as_of, tuple(sorted(lines, key=lambda line: (line.days_left, line.name))))
 
 
-def _line(installation: Installation, request: Request, unsent: int, as_of: date) -> Line:
+def _line(
+    installation: Installation, request: Request, unsent: int, letter: Letter | None, as_of: date
+) -> Line:
     due_on = deadlines.due_now(request, as_of)
     choices = 0
     if request.state is State.received:
         subjects = casebook.subjects(installation, request.request_id)
         choices = sum(subject.chosen is None for subject in subjects)
-    return Line(request, due_on, deadlines.days_left(due_on, as_of), unsent, choices)
+    return Line(request, due_on, deadlines.days_left(due_on, as_of), unsent, choices, letter)

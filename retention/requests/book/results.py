@@ -26,6 +26,9 @@ from retention.stores.open import reading, writing
 WAITING = frozenset({Outcome.held, Outcome.review, Outcome.stopped})
 """What is taken up again when its cause has gone."""
 
+UNFINISHED = WAITING | {Outcome.restricted}
+"""What keeps a request's records and who asked: to take it up, or to lift."""
+
 _LINES_OF_AN_ATTEMPT = 100_000
 """Lines are numbered by attempt: those of earlier ones stay, for evidence."""
 
@@ -109,9 +112,16 @@ def ever(installation: Installation, outcome: Outcome) -> set[RequestId]:
         return {RequestId(found) for found in connection.execute(statement).scalars()}
 
 
-def waits(connection: Connection, request_id: RequestId) -> bool:
-    """Whether something of a request is to be taken up later."""
-    return any(line.outcome in WAITING for line in outcomes_of(connection, request_id))
+def needs_who_asked(connection: Connection, request_id: RequestId) -> bool:
+    """Whether something is to be taken up later, or restricted: the person is told of its end.
+
+    What is refused is over, whatever an attempt before had come to.
+    """
+    at = cases.requests.c
+    state = connection.execute(sa.select(at.state).where(at.request_id == request_id)).scalar()
+    return state != State.refused and any(
+        line.outcome in UNFINISHED for line in outcomes_of(connection, request_id)
+    )
 
 
 def keep_sought(installation: Installation, request_id: str, blob: Any) -> None:

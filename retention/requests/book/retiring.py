@@ -9,10 +9,10 @@ import sqlalchemy as sa
 
 from retention.forgetting import forget_released, forget_unseen
 from retention.installation import Installation
-from retention.requests.book import recording
-from retention.requests.book.results import WAITING, outcomes_of
+from retention.requests.book import recording, sending
+from retention.requests.book.results import needs_who_asked
 from retention.requests.doing import renewed
-from retention.requests.model import OPEN, Outcome, RequestId
+from retention.requests.model import RequestId
 from retention.requests.taking_in import inbox
 from retention.stores import cases, control
 from retention.stores.open import reading, writing
@@ -32,9 +32,10 @@ def retire(installation: Installation, as_of: date, now: datetime) -> Counter[st
 
     Counts: ``requests`` forgotten with all their rows; ``packages`` made unreadable, their key
     first; entries of the ``opposition`` list taken off; requests ``emptied`` of what was asked
-    and of the keys of records; requests that are ``waiting``: past their day, yet something is
-    held or restricted for them, or a recipient is not told; ``rejected`` files of the inbox;
-    ``holds`` released long ago; ``reviews`` of rows that are not met with any more.
+    (once their letter is marked as sent, or as long after it as a package is kept) or of the keys
+    of records; requests that are ``waiting``: past their day, yet something is held or restricted
+    for them, or a recipient is not told; ``rejected`` files of the inbox; ``holds`` released long
+    ago; ``reviews`` of rows that are not met with any more.
 
     Raises:
         StoreError: a store cannot be used.
@@ -50,13 +51,15 @@ def retire(installation: Installation, as_of: date, now: datetime) -> Counter[st
         done["opposition"] = connection.execute(gone).rowcount
         removed = cases.opposition_removed
         connection.execute(removed.delete().where(removed.c.expires_on < as_of))
+    emptied: set[RequestId] = set()
     for request_id, forget_on in _ended(installation):
         if _unfinished(installation, request_id):
             done["waiting"] += forget_on < as_of
         elif forget_on < as_of:
             done["requests"] += _forget(installation, request_id, as_of, now)
-        else:
-            done["emptied"] += _empty(installation, request_id)
+        elif _empty(installation, request_id):
+            emptied.add(request_id)
+    done["emptied"] = len(emptied | sending.forget_who_asked(installation, as_of))
     _drop_salts(installation)
     done["rejected"] = inbox.forget_rejected(installation, now)
     done["holds"] = forget_released(installation, as_of)
@@ -88,7 +91,7 @@ def _ended(installation: Installation) -> list[tuple[RequestId, date]]:
     at = cases.requests.c
     statement = (
         sa.select(at.request_id, at.forget_on)
-        .where(_over(), at.forget_on.is_not(None))
+        .where(sending.over(), at.forget_on.is_not(None))
         .order_by(at.forget_on, at.request_id)
     )
     with reading(installation.stores.cases) as connection:
@@ -99,11 +102,9 @@ def _unfinished(installation: Installation, request_id: RequestId) -> bool:
     """Whether the request's records are still needed: to take it up, to lift, to tell."""
     at = cases.outbox.c
     unsent = sa.select(at.notice_id).where(at.request_id == request_id, at.sent_at.is_(None))
-    needed = WAITING | {Outcome.restricted}
     with reading(installation.stores.cases) as connection:
-        return connection.execute(unsent.limit(1)).first() is not None or any(
-            line.outcome in needed for line in outcomes_of(connection, request_id)
-        )
+        untold = connection.execute(unsent.limit(1)).first() is not None
+        return untold or needs_who_asked(connection, request_id)
 
 
 def _forget(installation: Installation, request_id: RequestId, as_of: date, now: datetime) -> bool:
@@ -114,7 +115,7 @@ def _forget(installation: Installation, request_id: RequestId, as_of: date, now:
     installation.keyring.destroy_units(unit_ids, now)
     # Not one that was taken up again since it was found.
     still = cases.requests.delete().where(
-        request.request_id == request_id, _over(), request.forget_on < as_of
+        request.request_id == request_id, sending.over(), request.forget_on < as_of
     )
     with writing(installation.stores.cases) as connection:
         if connection.execute(still).rowcount != 1:
@@ -124,21 +125,17 @@ def _forget(installation: Installation, request_id: RequestId, as_of: date, now:
     return True
 
 
-def _over() -> sa.ColumnElement[bool]:
-    return cases.requests.c.state.not_in([str(state) for state in OPEN])
-
-
 def _empty(installation: Installation, request_id: RequestId) -> bool:
     """Take out what only carrying it out needed; whether there was anything."""
     of, request = cases.request_subjects.c, cases.requests.c
     keys = cases.request_subjects.update().where(of.request_id == request_id, of.sealed_key != b"")
     rest = cases.requests.update().where(
         request.request_id == request_id,
-        _over(),
-        request.asked.is_not(None) | request.sought.is_not(None),
+        sending.over(),
+        request.sought.is_not(None),
     )
     with writing(installation.stores.cases) as connection:
-        changed = connection.execute(rest.values(asked=None, sought=None)).rowcount
+        changed = connection.execute(rest.values(sought=None)).rowcount
         changed += connection.execute(keys.values(sealed_key=b"")).rowcount
     return changed > 0
 

@@ -18,13 +18,10 @@ from retention.policy.calendar import day_in
 from retention.requests.book import casebook, filing, recording
 from retention.requests.book.moving import said
 from retention.requests.finding.identity import Match
-from retention.requests.model import FIELDS, Asked, Kind, RequestError, RequestId
+from retention.requests.model import FIELDS, RESTORED, Asked, Kind, RequestError, RequestId
 from retention.requests.proving.returning import Returned
 from retention.stores import cases
 from retention.stores.open import writing
-
-CHANNEL = "restored"
-"""What a request came by that a returned record is the reason of."""
 
 BY = "orchestrator"
 
@@ -87,7 +84,7 @@ def _open(
         Kind.erasure,
         _asked(installation, old, found),
         received_on=day_in(now, installation.zone),
-        channel=CHANNEL,
+        channel=RESTORED,
         by=BY,
         now=now,
     )
@@ -96,7 +93,7 @@ def _open(
             item.table,
             item.key,
             subject_token(installation.keyring, item.table, item.key),
-            found_by=CHANNEL,
+            found_by=RESTORED,
             exact=True,
         )
         for item in found
