@@ -19,6 +19,7 @@ from retention.catalogue.bound import (
     Follower,
     Join,
     Lent,
+    LentAfar,
     LocalSource,
     Remembered,
     RemoteSource,
@@ -176,9 +177,51 @@ class Binder:
             remembered += gone
         return local, remote, remembered
 
+    def lent_afar(self, name: TableName) -> tuple[LentAfar, ...]:
+        """What rows of ``name`` and their dependants hold for the clocks of rows elsewhere.
+
+        Apart from ``bind``, since the tables that they prolong can be out of reach.
+
+        Raises:
+            SourceError: one of these cannot be reached or is not there.
+        """
+        tree = {name, *self._catalogue.followers(name)}
+        return tuple(
+            self._afar(near, kind, source, tree)
+            for near, table in self._catalogue.tables()
+            for kind, sources in table.events.items()
+            for source in sources
+            if source.link is not None and self._catalogue.read_through(source) & tree
+        )
+
+    def _afar(
+        self, near: TableName, kind: str, source: EventSource, tree: set[TableName]
+    ) -> LentAfar:
+        near_at = self._sources.table(near)
+        remote = self._remote(near_at, (), kind, source)
+        far = remote.link.far_table
+        sides = [(far, remote.far_table)]
+        for other in self._catalogue.read_through(source) - {far}:
+            sides += [(other, target) for target, _ in remote.far_joins]
+        return LentAfar(
+            near,
+            tuple(near_at.c[column] for column in self._catalogue.table(near).key),
+            remote,
+            tuple(
+                (table, tuple(at.c[column] for column in self._catalogue.table(table).key))
+                for table, at in sides
+                if table in tree
+            ),
+        )
+
     def _leaves_first(self, name: TableName, source: EventSource) -> bool:
-        """Whether the event is in a table with clocks of its own, owned by ``name``."""
-        if source.table is None or source.link is not None:
+        """Whether the event is in rows that can leave before those of ``name`` that it prolongs.
+
+        Those that a link leads to, and those of a table that ``name`` owns with its own clocks.
+        """
+        if source.link is not None:
+            return True
+        if source.table is None:
             return False
         holder = TableName(f"{_system(name)}.{source.table}")
         return self._catalogue.table(holder).role is Role.evidence

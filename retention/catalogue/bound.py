@@ -107,6 +107,19 @@ class Lent:
 
 
 @dataclass(frozen=True)
+class LentAfar:
+    """An event that rows of a tree hold, through a link, for the clock of rows elsewhere."""
+
+    near: TableName
+    """The table whose rows it prolongs."""
+    near_key: tuple[ColumnElement[Any], ...]
+    remote: RemoteSource
+    """The event as ``near`` sees it."""
+    places: tuple[tuple[TableName, tuple[ColumnElement[Any], ...]], ...]
+    """The tables of the tree it is read from, and their keys in ``remote``'s far side."""
+
+
+@dataclass(frozen=True)
 class Follower:
     """A dependant table and the way from its rows to the row they follow."""
 

@@ -365,13 +365,15 @@ class Catalogue(StrictModel):
             for sources in table.events.values()
             for source in sources
             if source.link is not None and near != name
-            for far in (self.links[source.link].far_table,)
-            for read in (
-                far,
-                TableName(f"{far.partition('.')[0]}.{source.table or far.partition('.')[2]}"),
-            )
+            for read in self.read_through(source)
             if self.clock_of(read) == name
         }
+
+    def read_through(self, source: EventSource) -> set[TableName]:
+        """The tables that an event is read from through its link."""
+        far = self.links[source.link or ""].far_table
+        system, _, short = far.partition(".")
+        return {far, TableName(f"{system}.{source.table or short}")}
 
 
 def _place(name: TableName) -> Place:

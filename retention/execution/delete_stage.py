@@ -127,13 +127,18 @@ def _prepare(work: Work, chunk: Chunk, connection: Connection) -> tuple[Outcome,
     # A restricted row comes back: it is not history, and nobody's clock may miss it for good.
     for_good = [tree for transition, tree in going if transition is not Transition.restrict]
     added = work.counting.of_trees(connection, bound, for_good)
+    with_root: dict[TableName, dict[Key, Key]] = defaultdict(dict)
+    for tree in for_good:
+        for row in tree.rows:
+            with_root[row.name][row.key] = tree.root.key
     remember(
         connection,
-        work.installation.stores,
-        work.installation.keyring,
+        work.installation,
         bound,
         [tree.root.row for tree in for_good],
         chunk.chunk_id,
+        afar=work.lent_afar(bound.name),
+        keys=with_root,
     )
     delete_trees(connection, bound, [tree for _, tree in going])
     done = [

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -27,6 +27,7 @@ from retention.execution.work import Work
 from retention.planning import clearing
 from retention.planning.facts import Key
 from retention.planning.judge import Judged
+from retention.planning.memory import keep_only, record_token, remember
 from retention.planning.pages import next_page, read_page
 from retention.planning.plan import Transition
 from retention.policy.decide import Action
@@ -68,6 +69,7 @@ def change_chunk(work: Work, chunk: Chunk, condition: sa.ColumnElement[bool]) ->
         writes, trees = _writes(work, connection, bound, judged)
         changes = [change for item in judged if (change := _change(work, bound, item, writes))]
         added = _added(work, connection, bound, changes)
+        _remember(work, connection, bound, changes, chunk)
         for item, _, values in changes:
             _update(connection, bound, item, values)
         _update_dependants(connection, bound, writes)
@@ -84,6 +86,7 @@ def change_chunk(work: Work, chunk: Chunk, condition: sa.ColumnElement[bool]) ->
         ]
         work.journal.intend(chunk, done, work.clock())
         work.lease.confirm()
+    keep(work, chunk, done)
     counts = Counter(selected=len(judged), skipped_unchanged=len(judged) - len(changes))
     counts.update(COUNTED[transition] for _, transition, _ in changes)
     work.journal.complete(chunk, done, counts, time.monotonic() - begun, work.clock())
@@ -173,6 +176,26 @@ def _added(
         and counted_before(bound.table, {**item.row, **values})
     ]
     return work.counting.of_trees(connection, bound, leaving)
+
+
+def _remember(
+    work: Work, connection: Connection, bound: BoundTable, changes: Sequence[Change], chunk: Chunk
+) -> None:
+    """What rows say of others, before a column is changed by which a link leads to them."""
+    afar = [item for item in work.lent_afar(bound.name) if item.remote.link.far_table == bound.name]
+    columns = {item.remote.link.far_column for item in afar}
+    cut = {item.key: item.key for item, _, values in changes if columns & set(values)}
+    remember(
+        connection, work.installation, bound, (), chunk.chunk_id,
+        afar=afar, keys={bound.name: cut},
+    )  # fmt: skip
+
+
+def keep(work: Work, chunk: Chunk, done: Iterable[IntendedRow]) -> None:
+    """After the source has committed: what is remembered of the changed rows stays."""
+    name, keyring = TableName(chunk.table), work.installation.keyring
+    gone = [record_token(keyring, name, row.key) for row in done]
+    keep_only(work.installation.stores, chunk.chunk_id, gone)
 
 
 def _pseudonymised(work: Work, bound: BoundTable, item: Judged) -> dict[str, Any]:

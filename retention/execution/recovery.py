@@ -22,7 +22,7 @@ from retention.execution.copies import discard_unsettled
 from retention.execution.delete_stage import COUNTED as LEFT
 from retention.execution.delete_stage import Outcome, copies_of, finish, still_there
 from retention.execution.expiry_stage import ARCHIVE, expire_chunk
-from retention.execution.in_place_stage import COUNTED
+from retention.execution.in_place_stage import COUNTED, keep
 from retention.execution.undecided import committed
 from retention.execution.work import Work
 from retention.planning.facts import Key, key_in
@@ -70,7 +70,7 @@ def _repair(work: Work, chunk: Chunk) -> str:
     if chunk.state != "intended":
         if chunk.stage == "move":
             discard_unsettled(work.installation, chunk.chunk_id, work.clock())
-            keep_only(work.installation.stores, chunk.chunk_id, ())
+        keep_only(work.installation.stores, chunk.chunk_id, ())
         work.journal.mark(chunk, "abandoned", work.clock())
         return "abandoned"
     rows = work.journal.intent(chunk)
@@ -96,6 +96,8 @@ def _repair(work: Work, chunk: Chunk) -> str:
         finish(work, chunk, Outcome(gone, counts), 0.0)
     else:
         changed = _changed(work, chunk, rows)
+        # One transaction: where one row has been changed, all have, whatever befell them since.
+        keep(work, chunk, rows if changed else ())
         counts = Counter(selected=len(changed))
         counts.update(COUNTED[row.transition] for row in changed)
         work.journal.complete(chunk, changed, counts, 0.0, work.clock())

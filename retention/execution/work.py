@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from retention import merkle
-from retention.catalogue.bound import BoundTable
+from retention.catalogue.bound import BoundTable, LentAfar
 from retention.catalogue.model import TableName
 from retention.encoding import encode
 from retention.errors import RetentionError
@@ -50,6 +50,7 @@ class Work:
     aim: Aim = POLICY
     """What the run is for: the policy of the day, or a person's request."""
     _bound: dict[TableName, Candidates] = field(default_factory=dict)
+    _afar: dict[TableName, tuple[LentAfar, ...]] = field(default_factory=dict)
     _counting: Counting | None = None
 
     @property
@@ -66,6 +67,17 @@ class Work:
             bound = self.installation.binder(self.as_of).bind(name)
             self._bound[name] = candidates(bound, self.as_of, self.installation.sources)
         return self._bound[name]
+
+    def lent_afar(self, name: TableName) -> tuple[LentAfar, ...]:
+        """What rows of ``name``'s tree hold for rows elsewhere, to be remembered of them.
+
+        Of what a person's request takes out nothing is: it was not the policy that ended it.
+        """
+        if not self.aim.daily:
+            return ()
+        if name not in self._afar:
+            self._afar[name] = self.installation.binder(self.as_of).lent_afar(name)
+        return self._afar[name]
 
     @property
     def counting(self) -> Counting:

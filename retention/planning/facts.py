@@ -16,8 +16,16 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.sql import ColumnElement, FromClause
 from sqlalchemy.types import NullType
 
-from retention.catalogue.bound import BoundTable, Join, Lent, LocalSource, RemoteSource
+from retention.catalogue.bound import (
+    BoundTable,
+    Join,
+    Lent,
+    LentAfar,
+    LocalSource,
+    RemoteSource,
+)
 from retention.catalogue.dates import DateColumn, NoDay
+from retention.catalogue.model import TableName
 from retention.catalogue.normalise import normalise, normalised
 from retention.catalogue.sources import Sources
 from retention.policy.decide import Contract, Facts
@@ -151,18 +159,60 @@ def _load_remote(
             persons[name].append(key)
     if not persons:
         return
-    engine = sources.engine(remote.system)
-    far_value = normalised(remote.far_value, remote.link.normaliser, engine.dialect.name)
-    from_clause: FromClause = remote.far_table
-    for target, on in remote.far_joins:
-        from_clause = from_clause.join(target, on)
-    columns = [column.expression for column in remote.columns]
-    statement = sa.select(far_value, *columns).select_from(from_clause)
+    far_value = _far_value(remote, sources.engine(remote.system).dialect.name)
+    statement = _far_side(remote, far_value)
     with sources.begin(remote.system) as far:
         for batch in batches(persons, BATCH):
             for row in far.execute(statement.where(far_value.in_(batch))):
                 for key in persons[row[0]]:
                     gathered[key].add(remote.kind, remote, row[1:])
+
+
+def _far_value(remote: RemoteSource, dialect_name: str) -> ColumnElement[Any]:
+    return normalised(remote.far_value, remote.link.normaliser, dialect_name)
+
+
+def _far_side(remote: RemoteSource, *before: ColumnElement[Any]) -> sa.Select[Any]:
+    """``before`` and the event's columns, of the far side's rows."""
+    from_clause: FromClause = remote.far_table
+    for target, on in remote.far_joins:
+        from_clause = from_clause.join(target, on)
+    columns = [column.expression for column in remote.columns]
+    return sa.select(*before, *columns).select_from(from_clause)
+
+
+def load_lent_afar(
+    connection: Connection,
+    afar: LentAfar,
+    keys: Mapping[TableName, Mapping[Key, Key]],
+    sources: Sources,
+) -> Iterator[tuple[Key, Key, Facts]]:
+    """Whom rows prolong through a link: the key there, the key of the row's root, the facts.
+
+    ``keys`` are the rows' keys by table, each with the key of its root.
+    """
+    remote, width = afar.remote, len(afar.near_key)
+    far_value = _far_value(remote, connection.dialect.name)
+    gathered: dict[str, dict[Key, _Gathered]] = defaultdict(lambda: defaultdict(_Gathered))
+    for table, columns in afar.places:
+        roots = keys.get(table, {})
+        statement = _far_side(remote, *columns, far_value).where(far_value.is_not(None))
+        for batch in batches(roots, BATCH):
+            for row in connection.execute(statement.where(key_in(columns, batch))):
+                key, (value, *days) = tuple(row[: len(columns)]), row[len(columns) :]
+                if value:
+                    gathered[value][roots[key]].add(remote.kind, remote, days)
+    system = afar.near.partition(".")[0]
+    near_value = normalised(
+        remote.near, remote.link.normaliser, sources.engine(system).dialect.name
+    )
+    statement = sa.select(*afar.near_key, near_value)
+    for values in batches(gathered, BATCH):
+        with sources.begin(system) as near:
+            found = near.execute(statement.where(near_value.in_(values))).all()
+        for row in found:
+            for root, item in gathered[row[width]].items():
+                yield tuple(row[:width]), root, item.facts()
 
 
 def load_joined(
@@ -184,6 +234,13 @@ def lent_facts(lent: Sequence[Lent], row: Mapping[str, Any]) -> dict[str, Facts]
         names = [str(column.expression.name) for column in item.source.columns]
         found[item.kind].add(item.kind, item.source, [row[name] for name in names], joined=True)
     return {kind: gathered.facts() for kind, gathered in found.items()}
+
+
+def latest(facts: Facts) -> Facts:
+    """What is left to say where evidence only prolongs: of single days the last."""
+    days = {kind: (max(found),) for kind, found in facts.days.items() if found}
+    contracts = {kind: tuple(dict.fromkeys(found)) for kind, found in facts.contracts.items()}
+    return Facts(days, contracts, facts.unreadable)
 
 
 def pack(facts: Facts) -> dict[str, Any]:

@@ -1,26 +1,35 @@
 """Events whose rows have left before the row whose clock they run.
 
 An invoice is a purchase: it keeps its customer's clock, and it goes to the archive, or is
-disposed of, in a transaction of its own. What it said of its owner is remembered, under
-opaque tokens, for exactly as long as the owner's row is in the source: without that the
-owner would look like one of whom nothing is known. Memory only prolongs.
+disposed of, in a transaction of its own. A log of visits prolongs a customer elsewhere through
+a link, and is gone, or its link cleared, long before the customer has to go. What it said is
+remembered, under opaque tokens, for exactly as long as the row it prolongs is in its source:
+without that this one would look like one of whom nothing is known. Memory only prolongs, so
+that of many days the last is enough.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from retention.catalogue.bound import BoundTable
+from retention.catalogue.bound import BoundTable, LentAfar
 from retention.catalogue.model import TableName
 from retention.holds import subjects
 from retention.installation import Installation
 from retention.keys import Keyring
-from retention.planning.facts import Key, lent_facts, load_joined, pack, unpack
+from retention.planning.facts import (
+    Key,
+    latest,
+    lent_facts,
+    load_joined,
+    load_lent_afar,
+    pack,
+    unpack,
+)
 from retention.planning.judge import Row
 from retention.policy.decide import Facts
 from retention.stores import archive
@@ -57,54 +66,101 @@ def remembered(
 
 def remember(
     connection: Connection,
-    stores: Stores,
-    keyring: Keyring,
+    installation: Installation,
     bound: BoundTable,
     rows: Sequence[Row],
     chunk_id: str,
+    *,
+    afar: Iterable[LentAfar] = (),
+    keys: Mapping[TableName, Mapping[Key, Key]],
 ) -> None:
-    """Before ``rows`` of ``bound`` leave: keep what they say of their owners. Repeatable."""
-    owner = bound.table.owner
-    if not bound.lent or owner is None or bound.owner is None:
+    """Before ``rows`` of ``bound`` leave: keep what they say of their owners. Repeatable.
+
+    And before the rows ``keys`` leave, or no link leads to them any more: what they say through
+    the links ``afar``. ``keys`` are by table, each with the key of the row it goes with.
+
+    Raises:
+        SourceError: a system whose rows they prolong is out of reach; then they have to stay.
+    """
+    keyring, said = installation.keyring, dict(_of_owners(connection, installation, bound, rows))
+    for item in afar:
+        for key, gone, facts in load_lent_afar(connection, item, keys, installation.sources):
+            at = (
+                record_token(keyring, item.near, key),
+                record_token(keyring, bound.name, gone),
+                item.remote.kind,
+            )
+            said[at] = said.get(at, Facts()).merged(facts)
+    made = [
+        {"owner_token": owner, "record_token": record, "kind": kind,
+         "facts": pack(latest(facts)), "chunk_id": chunk_id}
+        for (owner, record, kind), facts in said.items()
+    ]  # fmt: skip
+    if not made:
         return
-    made: list[dict[str, Any]] = []
+    with writing(installation.stores.archive) as stored:
+        for part in batches(made, BATCH):
+            upsert(stored, archive.evidence, part, _AT, ["facts", "chunk_id"])
+
+
+_AT = ("owner_token", "record_token", "kind")
+
+
+def _of_owners(
+    connection: Connection, installation: Installation, bound: BoundTable, rows: Sequence[Row]
+) -> Iterator[tuple[tuple[str, str, str], Facts]]:
+    owner, keyring = bound.table.owner, installation.keyring
+    if not rows or not bound.lent or owner is None or bound.owner is None:
+        return
     persons = subjects(connection, bound, rows)
     for row in rows:
         own = tuple(row[name] for name in bound.table.key)
         who, theirs = persons[own]
         if who != bound.owner:
             theirs = tuple(row[name] for name in owner.via)
-        made += [
-            {
-                "owner_token": record_token(keyring, bound.owner, theirs),
-                "record_token": record_token(keyring, bound.name, own),
-                "kind": kind,
-                "facts": pack(facts),
-                "chunk_id": chunk_id,
-            }
-            for kind, facts in lent_facts(bound.lent, row).items()
-        ]
-    with writing(stores.archive) as stored:
-        for part in batches(made, BATCH):
-            upsert(
-                stored,
-                archive.evidence,
-                part,
-                ["owner_token", "record_token", "kind"],
-                ["facts", "chunk_id"],
-            )
+        at = record_token(keyring, bound.owner, theirs), record_token(keyring, bound.name, own)
+        for kind, facts in lent_facts(bound.lent, row).items():
+            yield (*at, kind), facts
+
+
+MERGED = "merged"
+"""The record's token where what several that have left said is kept as one."""
 
 
 def keep_only(stores: Stores, chunk_id: str, gone: Iterable[str]) -> None:
-    """Forget what a chunk remembered of rows that did not leave after all."""
+    """Forget what a chunk remembered of rows that did not leave after all; merge the rest.
+
+    Repeatable: what is merged belongs to no chunk any more.
+    """
     at = archive.evidence.c
+    mine = at.chunk_id == chunk_id
     with writing(stores.archive) as connection:
-        statement = sa.select(at.record_token).distinct().where(at.chunk_id == chunk_id)
+        statement = sa.select(at.record_token).distinct().where(mine)
         stay = {row[0] for row in connection.execute(statement)} - set(gone)
         for batch in batches(sorted(stay), BATCH):
-            connection.execute(
-                archive.evidence.delete().where(at.chunk_id == chunk_id, at.record_token.in_(batch))
-            )
+            connection.execute(archive.evidence.delete().where(mine, at.record_token.in_(batch)))
+        left = sa.select(at.owner_token, at.kind, at.facts).where(mine)
+        merged: dict[tuple[str, str], Facts] = defaultdict(Facts)
+        for owner, kind, packed in connection.execute(left):
+            merged[owner, kind] = merged[owner, kind].merged(unpack(packed))
+        before = sa.select(at.owner_token, at.kind, at.facts).where(at.record_token == MERGED)
+        for batch in batches(sorted({owner for owner, _ in merged}), BATCH):
+            for owner, kind, packed in connection.execute(before.where(at.owner_token.in_(batch))):
+                if (owner, kind) in merged:
+                    merged[owner, kind] = merged[owner, kind].merged(unpack(packed))
+        for part in batches(merged.items(), BATCH):
+            upsert(
+                connection,
+                archive.evidence,
+                [
+                    {"owner_token": owner, "record_token": MERGED, "kind": kind,
+                     "facts": pack(latest(facts)), "chunk_id": ""}
+                    for (owner, kind), facts in part
+                ],
+                _AT,
+                ["facts"],
+            )  # fmt: skip
+        connection.execute(archive.evidence.delete().where(mine))
 
 
 def forget(stores: Stores, keyring: Keyring, table: TableName, keys: Iterable[Key]) -> None:

@@ -58,7 +58,7 @@ evidence = Table(
     metadata,
     # The record whose clock the event runs for; it is still in its source.
     Column("owner_token", TOKEN, primary_key=True),
-    # The record the event was found in; it has left.
+    # The record the event was found in, while its chunk is at work; then all are merged into one.
     Column("record_token", TOKEN, primary_key=True),
     Column("kind", NAME, primary_key=True),
     Column("facts", JSON, nullable=False),
