@@ -19,6 +19,7 @@ from retention.requests.book import deadlines, filing, recording, sending
 from retention.requests.book.filing import listed
 from retention.requests.book.known import (
     KnownSubject,
+    add_rows,
     choose,
     persons,
     put_seen,
@@ -52,7 +53,7 @@ from retention.stores import cases
 from retention.stores.open import reading, writing
 
 __all__ = [
-    "WAITING", "AlreadyOpen", "Change", "KnownSubject", "add", "answer", "changes", "choose",
+    "WAITING", "AlreadyOpen", "Change", "KnownSubject", "add", "add_rows", "answer", "changes", "choose",
     "closed", "doubt", "extend", "fail", "get", "keep_sought", "listed", "move", "not_theirs",
     "outcomes", "persons", "put_outcomes", "put_seen", "put_subjects", "reconcile", "refuse",
     "retry", "sent", "sought", "subjects", "tokens", "verify",

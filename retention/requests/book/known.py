@@ -93,6 +93,29 @@ def put_subjects(
     recording.enter(installation, request.request_id, now)
 
 
+def add_rows(
+    installation: Installation, request_id: str, matches: Sequence[Match], now: datetime
+) -> None:
+    """Records that were written since, beside what is known: the person's. Repeatable.
+
+    Raises:
+        RequestError: there is no such request, or it is not open.
+    """
+    with writing(installation.stores.cases) as connection:
+        request = filing.read_open(installation, connection, request_id)
+        known = {(s.table, s.token) for s in _read(installation, connection, request.request_id)}
+        new = [match for match in matches if (match.table, match.token) not in known]
+        for match in new:
+            subject = _found(match, None)
+            _store(installation.keyring, connection, request.request_id, subject)
+        if new:
+            recording.record(
+                connection, request.request_id, "searched", request.state,
+                by="orchestrator", reason=None, now=now,
+            )  # fmt: skip
+    recording.enter(installation, request.request_id, now)
+
+
 def choose(
     installation: Installation,
     request_id: str,

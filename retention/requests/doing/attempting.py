@@ -39,6 +39,7 @@ from retention.requests.doing.about import (
     rectification_of,
 )
 from retention.requests.doing.afterwards import look_again, tell_others
+from retention.requests.doing.late import take_in
 from retention.requests.doing.planning import RequestPlan, plan_request
 from retention.requests.doing.rectifying import left_in_archive
 from retention.requests.doing.trying_out import refuse_refused
@@ -88,6 +89,7 @@ def own_run(run_id: str, request_id: RequestId) -> str:
 def copy(batch: Batch, request: Request) -> Request:
     """Access and portability: gather, put a sealed package by, answer."""
     installation, number = batch.installation, request.request_id
+    take_in(installation, request, batch.clock())
     known = known_of(installation, number)
     _move(batch, number, State.planned)
     _move(batch, number, State.executing)
@@ -118,6 +120,7 @@ def change(batch: Batch, request: Request) -> None:
             LeaseHeld: another run has taken the lease. RetentionError: it failed otherwise.
     """
     installation, number = batch.installation, request.request_id
+    take_in(installation, request, batch.clock())
     known, made = known_of(installation, number), []
 
     def planner(stopped: dict[TableName, str]) -> Plan:

@@ -17,7 +17,7 @@ is worth a look is doubtful, and a person chooses; what is weaker still is not l
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 
@@ -29,7 +29,7 @@ from retention.keys import Keyring
 from retention.planning.facts import Key
 from retention.requests.finding.holders import SAYS_WHO, Prints, Relation, relation
 from retention.requests.finding.likeness import KEYS, NAMES, Likeness, Sought
-from retention.requests.finding.linking import Links
+from retention.requests.finding.linking import Links, log_links, person_end
 from retention.requests.finding.searching import (
     Candidate,
     by_keys,
@@ -113,6 +113,40 @@ def linked(installation: Installation, asked: Asked, persons: Sequence[Person]) 
     return [
         match for match in _matches(installation.keyring, links, set()) if match.token not in chosen
     ]
+
+
+def logged(
+    installation: Installation,
+    asked: Asked,
+    persons: Sequence[Person],
+    tokens: Collection[str],
+    before: Mapping[tuple[TableName, str], Iterable[object]],
+) -> list[Match]:
+    """Rows of logs that links lead to from ``persons``, as they are now or were.
+
+    ``tokens`` are the persons'; ``before`` is what their records held, by table and column.
+
+    Raises:
+        SourceError: a system cannot be reached. RequestError: the rows are far too many.
+    """
+    sought = Sought.of(asked, installation.settings.requests.region)
+    links = Links(installation, sought, {}, set(tokens))
+    leading = {person_end(link, far=far)[0] for link, far in log_links(installation)}
+    held: dict[tuple[TableName, str], set[object]] = defaultdict(set)
+    keys: dict[TableName, list[Key]] = defaultdict(list)
+    for place, values in before.items():
+        held[place] |= set(values)
+    for name, key in persons:
+        if name in leading:
+            keys[name].append(key)
+            for column, part in zip(installation.catalogue.table(name).key, key, strict=True):
+                held[name, column].add(part)
+    for name, wanted in keys.items():
+        for item in by_keys(installation, name, wanted, sought):
+            for column, value in item.links.items():
+                held[name, column].add(value)
+    links.follow_to_logs(held)
+    return [match for match in _matches(installation.keyring, links, set()) if match.exact]
 
 
 def rows_seen(

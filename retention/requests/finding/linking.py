@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import islice
 
 from retention.catalogue.model import Link, Role, TableName
@@ -16,6 +16,26 @@ from retention.requests.model import RequestError
 
 _MOST_OF_A_LOG = 200_000
 """Rows of a log that one person may have."""
+
+
+def _logs(installation: Installation) -> set[TableName]:
+    persons = set(persons_tables(installation))
+    return {
+        name
+        for name, table in installation.catalogue.tables()
+        if table.role is Role.event and not table.references and name not in persons
+    }
+
+
+def log_links(installation: Installation) -> list[tuple[Link, bool]]:
+    """The links from a table of persons to a log, each with whether the log is its far end."""
+    persons, logs = set(persons_tables(installation)), _logs(installation)
+    return [
+        (link, far)
+        for link in installation.catalogue.links.values()
+        for far in (True, False)
+        if person_end(link, far=far)[0] in persons and person_end(link, far=not far)[0] in logs
+    ]
 
 
 class Links:
@@ -37,11 +57,7 @@ class Links:
         self.found = found
         self.exact = exact
         self._persons = set(persons_tables(installation))
-        self._logs = {
-            name
-            for name, table in installation.catalogue.tables()
-            if table.role is Role.event and not table.references and name not in self._persons
-        }
+        self._logs = _logs(installation)
 
     def follow(self) -> None:
         """Follow every link, both ways, from every exact record, and on from what is reached.
@@ -74,19 +90,40 @@ class Links:
         declared = self._installation.catalogue.table(item.table).columns[column]
         if item.key and (value is None or names_nobody(declared, value, self._sought.region)):
             return []
+        if item.key and value is not None:
+            return self._reach_from(link, value, far=far)
         try:
-            if not item.key or value is None:
-                reached = self._archived(link, self._prints_of(item, column), far=far)
-                disputed = bool(reached)
-            else:
-                reached = self.at_end(link, value, far=far)
-                disputed = bool(reached) and self._disputed(link, value, far=far)
+            reached = self._archived(link, self._prints_of(item, column), far=far)
+        except Crowded:
+            return []  # a placeholder says of nobody that a record is theirs
+        return [other.token for other in reached if self._is_new(other, disputed=bool(reached))]
+
+    def _reach_from(self, link: Link, value: str, *, far: bool) -> list[str]:
+        try:
+            reached = self.at_end(link, value, far=far)
+            disputed = bool(reached) and self._disputed(link, value, far=far)
         except Crowded as crowded:
             there = link.far_table if far else link.near_table
-            if there in self._logs and not self._disputed(link, str(value), far=far):
+            if there in self._logs and not self._disputed(link, value, far=far):
                 raise RequestError(f"{crowded} are one person's, by the link") from None
-            return []  # a placeholder says of nobody that a record is theirs
+            return []  # as above
         return [other.token for other in reached if self._is_new(other, disputed=disputed)]
+
+    def follow_to_logs(self, held: Mapping[tuple[TableName, str], Iterable[object]]) -> None:
+        """Follow links to rows of logs only, from what the person's records hold or held.
+
+        ``held`` is by table and column; ``exact`` are the records' tokens.
+
+        Raises:
+            SourceError, RequestError: as ``follow``.
+        """
+        for link, far in log_links(self._installation):
+            here, column = person_end(link, far=far)
+            declared = self._installation.catalogue.table(here).columns[column]
+            for item in held.get((here, column), ()):
+                value = normalise(item, link.normaliser)
+                if value and not names_nobody(declared, value, self._sought.region):
+                    self._reach_from(link, value, far=far)
 
     def at_end(self, link: Link, value: str, *, far: bool) -> list[Candidate]:
         """The records at one end of a link: those in their source, and those in the archive only.
@@ -130,9 +167,7 @@ class Links:
         return [item for item in found if item.table == table]
 
     def _prints_from(self, link: Link, value: str, *, far: bool) -> list[tuple[str, str]]:
-        table, column = (
-            (link.far_table, link.far_column) if far else (link.near_table, link.near_column)
-        )
+        table, column = person_end(link, far=not far)
         field = self._field(table, column)
         form = normal(field, value, self._sought.region) if field else None
         keyring = self._installation.keyring
@@ -145,3 +180,10 @@ class Links:
     def _field(self, table: TableName, column: str) -> str | None:
         declared = self._installation.catalogue.table(table)
         return field_of(declared.columns[column])
+
+
+def person_end(link: Link, *, far: bool) -> tuple[TableName, str]:
+    """Table and column of the end that leads to the other, which is the ``far`` one or not."""
+    if far:
+        return link.near_table, link.near_column
+    return link.far_table, link.far_column
