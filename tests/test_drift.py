@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from zoneinfo import ZoneInfo
+
 import pytest
 
-from retention.catalogue.drift import Finding, stopped_tables
+from retention.catalogue.drift import Finding, check_system, stopped_tables
+from retention.catalogue.model import Catalogue
+from retention.catalogue.sources import Sources
 from retention.errors import SourceError
 from tests.drift_support import (
     CONTACTS,
@@ -61,6 +65,60 @@ def test_a_table_neither_governed_nor_out_of_scope_is_an_error_that_stops_no_tre
     assert stopped_tables(database.catalogue, database.findings()) == {}
     database.out_of_scope["news*"] = "sent by another company"
     assert database.findings() == []
+
+
+def test_a_schema_that_no_system_names_is_told_once_until_it_is_out_of_scope(postgres):
+    postgres.rebuilt()
+    postgres.run(
+        "CREATE SCHEMA billing",
+        "CREATE TABLE billing.letters (email TEXT)",
+        "CREATE TABLE billing.parts (email TEXT) PARTITION BY LIST (email)",
+        "CREATE TABLE billing.part PARTITION OF billing.parts DEFAULT",
+        "CREATE VIEW billing.names AS SELECT email FROM billing.letters",
+    )
+    severity, text, table = postgres.the_finding()
+    assert (severity, table) == ("warning", None)
+    assert text.startswith("crm: no system names schema 'billing'")
+    assert "(2)" in text
+    postgres.out_of_scope["*"] = "said of this schema's own tables"
+    assert len(postgres.findings()) == 1
+    postgres.out_of_scope["billing.letters"] = "sent by another company"
+    assert "(1)" in postgres.the_finding()[1]
+    postgres.out_of_scope["billing.*"] = "sent by another company"
+    assert postgres.findings() == []
+
+
+def test_a_schema_without_tables_is_not_worth_a_word(postgres):
+    postgres.rebuilt()
+    postgres.run("CREATE SCHEMA billing")
+    assert postgres.findings() == []
+
+
+def test_of_two_systems_of_a_database_the_first_tells_of_a_schema_that_neither_names(postgres):
+    postgres.rebuilt()
+    postgres.run(
+        "CREATE SCHEMA billing", "CREATE TABLE billing.letters (email TEXT)",
+        "DROP SCHEMA IF EXISTS forgotten CASCADE",
+        "CREATE SCHEMA forgotten", "CREATE TABLE forgotten.letters (email TEXT)",
+    )  # fmt: skip
+    document = postgres.catalogue.model_dump(by_alias=True)
+    out_of_scope = {"letters": "sent by another company"}
+    document["systems"]["billing"] = {
+        **document["systems"]["crm"],
+        "schema": "billing", "tables": {}, "out_of_scope": out_of_scope,
+    }  # fmt: skip
+
+    def found(system: str) -> list[str]:
+        catalogue = Catalogue.model_validate(document)
+        with Sources(catalogue, ZoneInfo("UTC"), lambda url, _: str(url)) as sources:
+            return [str(item) for item in check_system(sources, catalogue, system)]
+
+    [one] = found("crm")
+    assert "'forgotten'" in one
+    assert found("billing") == []
+    out_of_scope["forgotten.*"] = "nobody knows"
+    assert found("crm") == []
+    postgres.run("DROP SCHEMA forgotten CASCADE")
 
 
 def test_a_materialised_view_is_a_copy_to_account_for(postgres):

@@ -64,6 +64,7 @@ def test_an_undeclared_foreign_key_from_another_schema_is_seen(postgres):
         "CREATE SCHEMA billing",
         "CREATE TABLE billing.contacts (customer_id INTEGER REFERENCES public.customers (id))",
     )
+    postgres.out_of_scope["billing.*"] = "accounts"
     problem = postgres.the_finding()[1]
     assert "foreign key crm.billing.contacts (customer_id) points here" in problem
     assert "from another schema" in problem, "no declaration could mend it"
@@ -72,6 +73,7 @@ def test_an_undeclared_foreign_key_from_another_schema_is_seen(postgres):
 def test_a_named_schema_is_the_one_compared(postgres):
     postgres.run("CREATE SCHEMA billing", "CREATE TABLE public.elsewhere (id INTEGER)")
     postgres.schema = "billing"
+    postgres.out_of_scope["public.*"] = "not wanted here"
     postgres.rebuilt(
         *(
             (text, text.replace(" ", " billing.", 1))

@@ -13,6 +13,7 @@ from fnmatch import fnmatchcase
 from retention.catalogue.drift_columns import column_findings
 from retention.catalogue.drift_keys import key_findings
 from retention.catalogue.drift_rights import right_findings
+from retention.catalogue.drift_schemas import schema_findings
 from retention.catalogue.findings import Finding
 from retention.catalogue.live import LiveDatabase, LiveTable, has_more_rows, read_live
 from retention.catalogue.model import Catalogue, Table, TableName
@@ -43,6 +44,7 @@ def check_system(sources: Sources, catalogue: Catalogue, system: str) -> list[Fi
             dict.fromkeys(
                 (
                     *_scope_findings(catalogue, system, live),
+                    *schema_findings(sources, catalogue, system, connection),
                     *_table_findings(catalogue, system, live),
                     *right_findings(system, live),
                     *key_findings(catalogue, system, live, large),

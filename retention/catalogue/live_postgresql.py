@@ -61,6 +61,29 @@ def table_names(connection: Connection, schema: str | None) -> frozenset[str]:
     return frozenset(connection.scalars(statement))
 
 
+def tables_by_schema(connection: Connection) -> dict[str, list[str]]:
+    """As ``table_names``, of every schema that is not PostgreSQL's own."""
+    statement = (
+        sa.select(_NAMESPACE.c.nspname, _CLASS.c.relname)
+        .join_from(_CLASS, _NAMESPACE, _NAMESPACE.c.oid == _CLASS.c.relnamespace)
+        .where(
+            sa.not_(_NAMESPACE.c.nspname.startswith("pg_", autoescape=True)),
+            _NAMESPACE.c.nspname != "information_schema",
+            sa.cast(_CLASS.c.relkind, sa.Text).in_(["r", "p", "f", "m"]),
+            sa.not_(_CLASS.c.relispartition),
+        )
+    )
+    found: dict[str, list[str]] = {}
+    for schema, table in connection.execute(statement):
+        found.setdefault(schema, []).append(table)
+    return found
+
+
+def schema_at(connection: Connection) -> str:
+    """The schema that is meant where a system names none."""
+    return str(connection.scalar(sa.select(sa.func.current_schema())))
+
+
 def rights(connection: Connection, schema: str | None) -> dict[str, LiveRights]:
     """What this account may do with each table, by the table's name."""
     may = sa.func.has_table_privilege

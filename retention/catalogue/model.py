@@ -142,7 +142,8 @@ class System(StrictModel):
     db_schema: str | None = Field(default=None, alias="schema")
     time_zone: TimeZone
     out_of_scope: dict[str, str] = Field(default_factory=dict)
-    """Tables (shell patterns allowed) that hold nothing to govern, and why."""
+    """Tables (shell patterns allowed) that hold nothing to govern, and why.
+    Those of a schema that no system names with it: ``newsletter.*``."""
     tables: dict[str, Table]
 
     @model_validator(mode="after")
