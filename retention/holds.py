@@ -19,7 +19,7 @@ from sqlalchemy.engine import Connection
 from retention.catalogue.bound import BoundTable, Join
 from retention.catalogue.model import Link, TableName
 from retention.catalogue.normalise import normalise, normalised
-from retention.catalogue.sources import source_errors
+from retention.catalogue.sources import given_key, source_errors
 from retention.errors import ConfigurationError
 from retention.identities import names_nobody
 from retention.installation import Installation
@@ -299,7 +299,9 @@ def _person(installation: Installation, table: TableName, key: Sequence[str]) ->
     columns = [sql.c[name] for name in installation.catalogue.table(table).key]
     with source_errors(table), installation.sources.engine(table.partition(".")[0]).connect() as at:
         owned = installation.catalogue.table(table)
-        found = at.execute(sa.select(*sql.columns).where(key_is(columns, key))).mappings().first()
+        statement = sa.select(*sql.columns).where(key_is(columns, key))
+        with given_key(table):
+            found = at.execute(statement).mappings().first()
         if found is not None:
             while binder_table != table and owned.owner is not None:
                 table, found, owned = _parent(installation, at, table, found)

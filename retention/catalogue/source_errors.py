@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg
-from sqlalchemy.exc import DBAPIError, NoSuchTableError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, NoSuchTableError, SQLAlchemyError
 
-from retention.errors import SourceError
+from retention.errors import ConfigurationError, SourceError
 
 # How a connection fails is told by the client library in its text alone.
 _CONNECTION_REASONS = (
@@ -49,6 +49,19 @@ def source_errors(system: str, doing: str = "the database gave an error") -> Ite
         yield
     except (SQLAlchemyError, psycopg.Error, sqlite3.Error, UnicodeError) as error:
         raise SourceError(f"{system}: {doing}: {safe_reason(error)}") from None
+
+
+@contextmanager
+def given_key(table: str) -> Iterator[None]:
+    """Around looking for a key that a person gave: what the columns cannot hold is bad input.
+
+    Raises:
+        ConfigurationError: the key is none of ``table``'s.
+    """
+    try:
+        yield
+    except DataError:
+        raise ConfigurationError(f"{table}: that is not a key of the table") from None
 
 
 def safe_reason(error: BaseException) -> str:

@@ -24,10 +24,10 @@ from sqlalchemy.engine import URL, Connection, Engine
 from retention.catalogue.dates import register_sqlite_functions
 from retention.catalogue.model import Catalogue, System, TableName
 from retention.catalogue.reflection import reflect_table
-from retention.catalogue.source_errors import source_errors
+from retention.catalogue.source_errors import given_key, source_errors
 from retention.errors import SourceError
 
-__all__ = ["Sources", "source_errors"]
+__all__ = ["Sources", "given_key", "source_errors"]
 
 _SQLITE_PRAGMAS = ("PRAGMA foreign_keys=ON", "PRAGMA busy_timeout=30000")
 

@@ -9,7 +9,7 @@ from datetime import date
 import sqlalchemy as sa
 
 from retention.catalogue.model import Role, TableName
-from retention.catalogue.sources import source_errors
+from retention.catalogue.sources import given_key, source_errors
 from retention.errors import ConfigurationError
 from retention.holds import held_rows
 from retention.installation import Installation
@@ -126,14 +126,17 @@ def _judge_one(
             match = key_is(columns, values)
             if declared.role is not Role.dependant:
                 break
-            found = connection.execute(sa.select(*sql.columns).where(match)).mappings().first()
+            with given_key(table):
+                statement = sa.select(*sql.columns).where(match)
+                found = connection.execute(statement).mappings().first()
             owner = catalogue.owner_of(table)
             if found is None or declared.owner is None or owner is None:
                 raise ConfigurationError(f"{table}: there is no record with that key")
             values = [found[name] for name in declared.owner.via]
             table = owner
         bound = installation.binder(as_of).bind(table)
-        rows = read_rows(connection, bound, match)
+        with given_key(table):
+            rows = read_rows(connection, bound, match)
         if not rows:
             raise ConfigurationError(f"{table}: there is no record with that key")
         held = held_rows(installation).keys(connection, bound, rows)

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from retention import holds
+from retention.catalogue.model import TableName
 from retention.errors import (
     ApprovalNeeded,
     ConfigurationError,
@@ -21,6 +23,7 @@ from retention.errors import (
 )
 from retention.execution import guards, run
 from retention.execution.work import Stopped
+from retention.planning.explain import explain
 from retention.planning.plan import PlanDigest, Transition
 from retention.review import review_cases
 from tests.engine.lives import (
@@ -366,3 +369,19 @@ def test_rows_in_review_stay_as_they_are(either: Small) -> None:
     before: list[Any] = [r for r in either.rows(CUSTOMERS) if r["customer_id"] == IN_REVIEW]
     either.run()
     assert [r for r in either.rows(CUSTOMERS) if r["customer_id"] == IN_REVIEW] == before
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("key", ["notauuid", "99999999999999999999"])
+@pytest.mark.parametrize("table", ["crm.customers", "crm.orders"])
+def test_what_cannot_be_a_key_is_the_fault_of_who_gave_it(
+    server: Small, table: str, key: str
+) -> None:
+    with server.opened() as installation:
+        with pytest.raises(ConfigurationError, match=f"{table}: that is not a key of the table"):
+            explain(installation, TableName(table), [key], AS_OF)
+        with pytest.raises(ConfigurationError, match=f"{table}: that is not a key of the table"):
+            holds.add(
+                installation, TableName(table), [key], kind="legal_hold", reason="why", by="dpo",
+                now=START,
+            )  # fmt: skip
