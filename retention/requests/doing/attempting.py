@@ -42,7 +42,7 @@ from retention.requests.doing.afterwards import look_again, tell_others
 from retention.requests.doing.late import take_in
 from retention.requests.doing.planning import RequestPlan, plan_request
 from retention.requests.doing.rectifying import left_in_archive
-from retention.requests.doing.trying_out import refuse_refused
+from retention.requests.doing.trying_out import refuse_refused, refuse_unending
 from retention.requests.model import (
     Kind,
     Outcome,
@@ -134,6 +134,7 @@ def change(batch: Batch, request: Request) -> None:
         aim = aim_for(installation, request, known, batch.as_of)
         planned = plan_request(installation, request, known.persons, known.tokens, aim, stopped)
         refuse_refused(installation, aim.corrections)
+        refuse_unending(installation, aim, stopped)
         made.append(planned)
         return planned.plan
 
