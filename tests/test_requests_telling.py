@@ -54,6 +54,13 @@ def test_other_tables_and_purposes_are_accounts_of_their_own() -> None:
     assert told(before, [line(HELD, 1)]) == [line(HELD, 1), other]
 
 
+def test_rows_that_nobody_could_look_at_before_are_none_of_those_that_were_done() -> None:
+    stopped = OutcomeLine(TABLE, "", Outcome.stopped, 0, None, "out_of_reach")
+    before = [line(DELETED, 2), line(ARCHIVED, 1), stopped]
+    now = [line(DELETED, 3), line(ARCHIVED, 4)]
+    assert told(before, now, {TABLE}) == [line(DELETED, 5), line(ARCHIVED, 4)]
+
+
 ROWS = st.dictionaries(st.integers(0, 8), st.sampled_from([DELETED, ARCHIVED, HELD]))
 
 

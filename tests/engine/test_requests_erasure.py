@@ -7,6 +7,7 @@ from datetime import date
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from retention import holds
 from retention.requests.book import casebook
@@ -24,7 +25,7 @@ from tests.engine.lives import (
     IN_REVIEW,
     OF_ARCHIVE,
 )
-from tests.engine.small import START, Small
+from tests.engine.small import LONG_AFTER, START, Small
 
 
 def without(rows: dict[str, Any], name: str, *owners: int) -> list[dict[str, Any]]:
@@ -172,3 +173,25 @@ def test_copies_made_for_the_person_go_with_them_and_no_others(small: Small) -> 
         with pytest.raises(RequestError, match="expired"):
             package.open_package(installation, gone.package_id)
         assert package.open_package(installation, left.package_id)
+
+
+def test_what_was_erased_while_a_table_could_not_be_touched_is_told(either: Small) -> None:
+    either.run(start=START - LONG_AFTER)
+    place = "crm.orders" if either.server else "orders"
+
+    def orders(told: str) -> None:
+        with either.source("crm") as connection:
+            connection.execute(sa.text(f"ALTER TABLE {place} {told}"))
+
+    orders("ADD COLUMN unknown TEXT")
+    with either.opened() as installation:
+        request = ask(installation, Kind.erasure, [customer(ACTIVE)], archived=[customer(ARCHIVE)])
+        with pytest.raises(RequestError, match="could not be touched"):
+            done(installation, request)
+    orders("DROP COLUMN unknown")
+    with either.opened() as installation:
+        casebook.retry(
+            installation, request.request_id, by="dpo", reason="mended", now=START + LONG_AFTER
+        )
+        assert done(installation, request, later=30).state is State.answered
+        assert said(installation, request)["crm.customers", "contract", "deleted"][0] == 2

@@ -6,7 +6,7 @@ What was changed is proved afterwards, in one search for all requests of a run
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -142,10 +142,9 @@ def change(batch: Batch, request: Request) -> None:
     planned: RequestPlan = made[0]
     try:
         _move(batch, number, State.planned)
-        lines = told(
-            casebook.outcomes(installation, number),
-            [*planned.outcomes, *_beside(work, request, known)],
-        )
+        before = casebook.outcomes(installation, number)
+        present = [*planned.outcomes, *_beside(work, request, known)]
+        lines = told(before, present, _unseen(installation, before))
         casebook.put_outcomes(installation, number, lines)
         _move(batch, number, State.executing)
         _execute(work, request, known)
@@ -210,6 +209,17 @@ def _restrict(installation: Installation, request: Request, known: Known, now: d
         installation, first, kind="restriction", reason=reason, by=BY, now=now, more=more,
         tokens=[(subject.table, subject.token) for subject in chosen],
     )  # fmt: skip
+
+
+def _unseen(installation: Installation, before: Sequence[OutcomeLine]) -> set[str]:
+    """Tables whose rows an earlier attempt could not look at."""
+    stopped = {line.table for line in before if line.outcome is Outcome.stopped}
+    trees = (
+        installation.catalogue.tree_of(name)
+        for name, _ in installation.catalogue.tables()
+        if name in stopped
+    )
+    return {name for tree in trees for name in tree}
 
 
 def _beside(work: Work, request: Request, known: Known) -> list[OutcomeLine]:
