@@ -9,73 +9,21 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from retention.catalogue.model import TableName
-from retention.errors import SourceError, StoreError
-from retention.execution import vaulted
+from retention.errors import SourceError
 from retention.execution.chunks import Chunk, IntendedRow
 from retention.execution.putting_back import RestrictedRow, insertion_order, put_back
-from retention.execution.sealing import (
-    PSEUDONYMS,
-    RESTRICTED,
-    unseal_identity,
-    unseal_payload,
-)
+from retention.execution.restricted import restricted_rows
+from retention.execution.sealing import RESTRICTED
 from retention.execution.undecided import undecided_chunks, what_to_do
 from retention.execution.work import Work
-from retention.installation import Installation
 from retention.planning.plan import Transition
 from retention.stores import archive, vault
 from retention.stores.open import reading, writing
 from retention.stores.sql import BATCH, batches
-
-
-def restricted_rows(installation: Installation, tokens: Sequence[str]) -> list[RestrictedRow]:
-    """The restricted rows of the subjects ``tokens``, unsealed.
-
-    Raises:
-        StoreError: one of them cannot be unsealed.
-    """
-    at, unit = archive.records.c, archive.units.c
-    statement = (
-        sa.select(archive.records)
-        .join(archive.units, unit.unit_id == at.unit_id)
-        .where(at.settled.is_(True), unit.destroyed_on.is_(None))
-        .order_by(at.table_name, at.record_token)
-    )
-    found: list[RestrictedRow] = []
-    for batch in batches(sorted(set(tokens)), BATCH):
-        with reading(installation.stores.archive) as connection:
-            rows = connection.execute(statement.where(unit.subject_token.in_(batch))).all()
-        rows = [row for row in rows if RESTRICTED in row.facts]
-        identities = vaulted.of_units(installation.stores, [row.unit_id for row in rows])
-        keys = installation.keyring.open_units({row.unit_id for row in rows})
-        found += [_opened(installation, row, identities, keys) for row in rows]
-    return found
-
-
-def _opened(
-    installation: Installation,
-    row: Any,
-    identities: Mapping[tuple[str, int, str], bytes],
-    keys: Mapping[str, bytes],
-) -> RestrictedRow:
-    place = (row.record_token, row.incarnation, row.unit_id)
-    if row.unit_id not in keys:
-        raise StoreError(f"archive: a restricted {row.table_name} row cannot be unsealed")
-    values = unseal_payload(*place, keys[row.unit_id], row.payload)
-    values.pop(PSEUDONYMS, None)
-    if place in identities:
-        values |= unseal_identity(*place, keys[row.unit_id], identities[place])
-    if installation.keyring.row_digest(values) != bytes(row.row_digest):
-        raise StoreError(f"archive: a restricted {row.table_name} row is not what was sealed")
-    table = TableName(row.table_name)
-    key = tuple(values[name] for name in installation.catalogue.table(table).key)
-    return RestrictedRow(table, key, values, *place, bytes(row.row_digest))
 
 
 def restore(work: Work, tokens: Sequence[str], *, keep_rows: bool = False) -> Counter[str]:

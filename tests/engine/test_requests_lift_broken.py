@@ -12,7 +12,7 @@ import pytest
 from retention import holds
 from retention.errors import SourceError
 from retention.execution import restoring
-from retention.execution.restoring import restricted_rows
+from retention.execution.restricted import restricted_rows
 from retention.keys import Keyring
 from retention.lease import Lease
 from retention.releases.records import unfinished_chunks

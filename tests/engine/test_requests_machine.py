@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from retention import holds, ledger
-from retention.execution.restoring import restricted_rows
+from retention.execution.restricted import restricted_rows
 from retention.execution.run import begin as begin_run
 from retention.execution.run import new_run_id, run_all
 from retention.requests.book import casebook

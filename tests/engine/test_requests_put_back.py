@@ -188,3 +188,31 @@ def test_a_long_thread_of_rows_that_refer_to_each_other_leaves_and_comes_back(
     before = everything(either)
     lift(either, restricted(either))
     assert everything(either) == before
+
+
+def test_rows_whose_key_the_catalogue_calls_otherwise_wait_for_it(small: Small) -> None:
+    before = everything(small)
+    request = restricted(small)
+    notes = small.catalogue["systems"]["crm"]["tables"]["notes"]
+    told(small, "ALTER TABLE notes RENAME COLUMN note_id TO number")
+    notes["columns"]["number"] = notes["columns"].pop("note_id")
+    notes["key"] = "number"
+    small.write_documents()
+    refused(small, request, "crm.notes: .* the catalogue names a key that they do not have")
+    told(small, "ALTER TABLE notes RENAME COLUMN number TO note_id")
+    notes["columns"]["note_id"] = notes["columns"].pop("number")
+    notes["key"] = "note_id"
+    small.write_documents()
+    lift(small, request, later=9)
+    assert everything(small) == before
+
+
+def test_rows_of_a_table_that_the_catalogue_has_lost_wait_for_it(small: Small) -> None:
+    request = restricted(small)
+    declared = small.catalogue["systems"]["crm"]
+    for name in ("replies", "notes"):
+        del declared["tables"][name]
+    declared["out_of_scope"] = {"notes": "not ours", "replies": "not ours"}
+    del declared["tables"]["customers"]["events"]["contact"]
+    small.write_documents()
+    refused(small, request, "crm.notes: .* the catalogue has no such table any more")

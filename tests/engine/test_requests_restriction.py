@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from retention import holds
 from retention.errors import SourceError, StoreError
-from retention.execution.restoring import restricted_rows
+from retention.execution.restricted import restricted_rows
 from retention.requests.answering import outbox
 from retention.requests.book import casebook
 from retention.requests.doing.lifting import refuse_if_asked_for, take_up

@@ -11,7 +11,8 @@ from retention.catalogue.model import TableName
 from retention.errors import RetentionError, SourceError
 from retention.execution.erasing import verdicts
 from retention.execution.putting_back import RestrictedRow
-from retention.execution.restoring import restore, restricted_rows
+from retention.execution.restoring import restore
+from retention.execution.restricted import restricted_rows
 from retention.execution.run import begin, end, new_run_id
 from retention.installation import Installation
 from retention.planning.plan import Plan, PlanItem, Transition
