@@ -3,21 +3,23 @@
 The keys were free when it began, and it was one transaction. So rows that are there as they were
 sealed were put back by it, and where none is there nothing was. Where rows are there, yet none as
 it was sealed, an application has changed every one since, or has used the keys for others. No
-program can tell: a person has to look, and until then the sealed copies stay.
+program can tell: a person has to look, and until then the sealed copies stay. Columns that a table
+has got since count for nothing.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from retention.catalogue.model import TableName
-from retention.errors import SourceError
+from retention.errors import SourceError, StoreError
 from retention.execution.chunks import Chunk, IntendedRow
+from retention.execution.restricted import restricted_rows
 from retention.execution.sealing import RESTRICTED, Segment
 from retention.execution.work import Work
 from retention.planning.facts import Key, key_in
@@ -41,8 +43,39 @@ def committed(work: Work, rows: Sequence[IntendedRow]) -> bool | None:
     there = _there(work, rows)
     if not there:
         return False
-    as_sealed = any(there.get(copy.record_token) == bytes(copy.row_digest) for copy in copies)
-    return True if as_sealed and len(there) == len(rows) else None
+    if len(there) != len(rows):
+        return None
+    as_sealed = _as_sealed(work, copies, there) or _as_sealed(
+        work, copies, _but_for_new_columns(work, copies, there)
+    )
+    return True if as_sealed else None
+
+
+def _as_sealed(work: Work, copies: Iterable[Any], there: Mapping[str, Mapping[str, Any]]) -> bool:
+    digest = work.installation.keyring.row_digest
+    return any(
+        digest(there[copy.record_token]) == bytes(copy.row_digest)
+        for copy in copies
+        if copy.record_token in there
+    )
+
+
+def _but_for_new_columns(
+    work: Work, copies: Iterable[Any], there: Mapping[str, Mapping[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """The rows ``there`` without the columns that their tables have got since."""
+    try:
+        sealed = restricted_rows(work.installation, [copy.subject_token for copy in copies])
+    except StoreError:
+        return {}  # what cannot be unsealed is not compared; 'lift' says so
+    return {
+        row.record_token: {
+            name: value
+            for name, value in there.get(row.record_token, {}).items()
+            if name in row.values
+        }
+        for row in sealed
+    }
 
 
 def undecided_chunks(work: Work) -> list[tuple[Chunk, list[IntendedRow]]]:
@@ -110,29 +143,28 @@ def _copies(work: Work, tokens: Iterable[str]) -> list[Any]:
     return [row for row in found if RESTRICTED in row.facts]
 
 
-def _there(work: Work, rows: Sequence[IntendedRow]) -> dict[str, bytes]:
-    """The digests of the rows that are in the source under the keys of ``rows``, by token."""
+def _there(work: Work, rows: Sequence[IntendedRow]) -> dict[str, dict[str, Any]]:
+    """The rows that are in the source under the keys of ``rows``, by token."""
     by_table: dict[TableName, dict[Key, str]] = defaultdict(dict)
     for row in rows:
         by_table[TableName(row.key[0])][tuple(row.key[1:])] = row.tokens[0]
-    found: dict[str, bytes] = {}
+    found: dict[str, dict[str, Any]] = {}
     for name, tokens in by_table.items():
         with work.installation.sources.begin(name.partition(".")[0]) as connection:
-            digests = digests_of(work, connection, name, list(tokens))
-        found |= {tokens[key]: digest for key, digest in digests.items() if key in tokens}
+            present = _rows_of(work, connection, name, list(tokens))
+        found |= {tokens[key]: row for key, row in present.items() if key in tokens}
     return found
 
 
-def digests_of(
+def _rows_of(
     work: Work, connection: Connection, name: TableName, keys: Sequence[Key]
-) -> dict[Key, bytes]:
-    """The digests of the rows of a table that are in the source, by key."""
+) -> dict[Key, dict[str, Any]]:
+    """The rows of a table that are in the source, by key."""
     sql = work.installation.sources.table(name)
     key = [sql.c[column] for column in work.installation.catalogue.table(name).key]
-    found: dict[Key, bytes] = {}
+    found: dict[Key, dict[str, Any]] = {}
     for batch in batches(keys, BATCH):
         statement = sa.select(*sql.columns).where(key_in(key, batch))
         for row in connection.execute(statement).mappings():
-            place = tuple(row[column.name] for column in key)
-            found[place] = work.installation.keyring.row_digest(dict(row))
+            found[tuple(row[column.name] for column in key)] = dict(row)
     return found

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from retention import holds
 from retention.errors import SourceError
@@ -258,3 +259,20 @@ def test_nothing_is_sealed_beside_copies_of_which_nobody_is_sure(either: Small) 
     lifting(either, second, 9, keep_rows=True)
     assert either.everything() == there
     assert sealed(either, first) == 0
+
+
+def test_columns_that_came_since_make_nothing_undecided(either: Small) -> None:
+    request_id = restricted(either)
+    stopped(either, request_id, committed=True)
+    declared = either.catalogue["systems"]["crm"]["tables"]
+    with either.source("crm") as connection:
+        for name in THEIRS:
+            _, _, short = name.partition(".")
+            place = name if either.server else short
+            connection.execute(sa.text(f"ALTER TABLE {place} ADD COLUMN more TEXT DEFAULT 'x'"))
+            declared[short]["columns"]["more"] = {"category": "system.operations"}
+    either.write_documents()
+    before = either.everything()
+    lifting(either, request_id, 3)
+    assert sealed(either, request_id) == 0
+    assert either.everything() == before
