@@ -181,6 +181,10 @@ def _far_side(remote: RemoteSource, *before: ColumnElement[Any]) -> sa.Select[An
     return sa.select(*before, *columns).select_from(from_clause)
 
 
+_AT_ONCE = 10 * BATCH
+"""Values asked for in one statement that may have to read a whole table, for want of an index."""
+
+
 def load_lent_afar(
     connection: Connection,
     afar: LentAfar,
@@ -207,7 +211,7 @@ def load_lent_afar(
         remote.near, remote.link.normaliser, sources.engine(system).dialect.name
     )
     statement = sa.select(*afar.near_key, near_value)
-    for values in batches(gathered, BATCH):
+    for values in batches(gathered, _AT_ONCE):
         with sources.begin(system) as near:
             found = near.execute(statement.where(near_value.in_(values))).all()
         for row in found:
