@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import sqlalchemy as sa
@@ -21,7 +22,7 @@ from retention.catalogue.reflection import generated_columns, restoring_insert
 from retention.catalogue.source_errors import safe_reason
 from retention.encoding import encode
 from retention.errors import SourceError
-from retention.execution.trees import referred_first
+from retention.execution.trees import TOGETHER, referred_first
 from retention.execution.work import Work
 from retention.planning.facts import Key, key_in
 from retention.stores.sql import BATCH, batches
@@ -98,9 +99,13 @@ def _insert(
     sql = work.installation.sources.table(name)
     computed = generated_columns(sql)
     table = work.installation.catalogue.table(name)
-    ordered = referred_first(name, table, rows, lambda row: row.values)
+    ordered, circles = referred_first(name, table, rows, lambda row: row.values)
+    width = max(1, len(sql.columns))
+    parts = chain(
+        batches(ordered, max(1, BATCH // width)), batches(circles, max(1, TOGETHER // width))
+    )
     with _refused(name):
-        for batch in batches(ordered, max(1, BATCH // max(1, len(sql.columns)))):
+        for batch in parts:
             values = [
                 {column: value for column, value in row.values.items() if column not in computed}
                 for row in batch

@@ -19,6 +19,9 @@ from retention.stores.sql import BATCH, batches
 
 T = TypeVar("T")
 
+TOGETHER = 30_000
+"""Values that one statement can hold in any database."""
+
 
 @dataclass(frozen=True)
 class TreeRow:
@@ -87,7 +90,10 @@ def delete_trees(connection: Connection, bound: BoundTable, trees: Sequence[Tree
     deleted = 0
     for follower in reversed(bound.followers):
         rows = [row for tree in trees for row in tree.dependants if row.name == follower.name]
-        rows = referred_first(follower.name, follower.table, rows, lambda row: row.row)
+        rows, circles = referred_first(follower.name, follower.table, rows, lambda row: row.row)
+        keys = [row.key for row in circles]
+        at_once = TOGETHER // len(follower.key)
+        deleted += _delete(connection, follower.sql, follower.key, keys, at_once)
         keys = [row.key for row in reversed(rows)]
         deleted += _delete(connection, follower.sql, follower.key, keys)
     roots = [tree.root.key for tree in trees]
@@ -96,16 +102,17 @@ def delete_trees(connection: Connection, bound: BoundTable, trees: Sequence[Tree
 
 def referred_first(
     name: TableName, table: Table, rows: Sequence[T], values: Callable[[T], Row]
-) -> list[T]:
-    """Rows of one table, each after those among them that it refers to.
+) -> tuple[list[T], list[T]]:
+    """Rows of one table, each after those among them that it refers to; then those in circles.
 
     The reverse is an order in which they can be deleted part by part. Rows that refer to each
-    other in a circle come last.
+    other in a circle, and what refers to these, come and go after and before them, in one
+    statement: only at its end does a database ask for what they refer to.
     """
     short = name.partition(".")[2]
     vias = [pointer.via for pointer in table.pointers if pointer.table == short]
     if not vias:
-        return list(rows)
+        return list(rows), []
     left = {tuple(values(row)[column] for column in table.key): row for row in rows}
     waiting: dict[Key, set[Key]] = {}
     referring: dict[Key, list[Key]] = defaultdict(list)
@@ -120,7 +127,7 @@ def referred_first(
             waiting[other].discard(key)
             if not waiting[other]:
                 free.append(other)
-    return [left.pop(key) for key in free] + list(left.values())
+    return [left.pop(key) for key in free], list(left.values())
 
 
 class VanishedRows(SourceError):
@@ -128,9 +135,13 @@ class VanishedRows(SourceError):
 
 
 def _delete(
-    connection: Connection, table: sa.Table, columns: Sequence[sa.Column[Any]], keys: Sequence[Key]
+    connection: Connection,
+    table: sa.Table,
+    columns: Sequence[sa.Column[Any]],
+    keys: Sequence[Key],
+    at_once: int = BATCH,
 ) -> int:
-    for batch in batches(keys, BATCH):
+    for batch in batches(keys, at_once):
         result = connection.execute(table.delete().where(key_in(columns, batch)))
         if result.rowcount != len(batch):
             raise VanishedRows(
