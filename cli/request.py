@@ -71,6 +71,15 @@ def add(
             "right. May be given several times.",
         ),
     ] = None,
+    purpose: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--purpose",
+            metavar="ID",
+            help="For an objection: a purpose of the policy that rests on consent or on a "
+            "legitimate interest; by default prospecting. May be given several times.",
+        ),
+    ] = None,
     received_on: Annotated[
         date | None,
         typer.Option(
@@ -103,6 +112,7 @@ def add(
         "phone": phone, "address": address, "customer_ref": customer_ref, "message": message,
         "received_on": received_on.isoformat() if received_on else None,
         "corrections": _corrections(correct) if correct else None,
+        "purposes": purpose or None,
     }  # fmt: skip
     from retention.requests.taking_in.receiving import receive
 
@@ -135,7 +145,8 @@ def _read(
             document = read_document(_bytes(from_file))
         region = installation.settings.requests.region
         custom = installation.policy.custom_categories
-        return read_request(document, region, today=day, custom=custom)
+        purposes = installation.policy.version_on(day).purposes
+        return read_request(document, region, today=day, custom=custom, purposes=purposes)
     except Rejected as error:
         for reason in error.reasons:
             warn(f"not taken in: {reason}")

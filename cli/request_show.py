@@ -131,6 +131,7 @@ def show_asked(request: Request) -> None:
         return
     said: Mapping[str, str] = request.asked.said()
     rows = [*said.items(), *((f"correct {k}", v) for k, v in request.asked.corrections.items())]
+    rows += [("objects to", name) for name in request.asked.purposes]
     show_table("What was asked", ["field", "value"], rows)
     if request.asked.message:
         prose(*request.asked.message.splitlines())

@@ -51,6 +51,12 @@ def plan(
         made = carrying_out.foresee(installation, found.request_id, day)
         subjects = casebook.subjects(installation, found.request_id)
         choices = sum(item.chosen is None for item in subjects) if found.is_open else 0
+        known = installation.policy.version_on(day).purposes
+        by_interest = [
+            name
+            for name in (found.asked.purposes if found.is_open and found.asked else ())
+            if name in known and known[name].legal_basis == "legitimate_interest"
+        ]
         asked = None
         if made is not None:
             save_plan(installation.stores.control, made.plan, utc_now())
@@ -69,6 +75,12 @@ def plan(
         say("It makes a copy for the person; nothing is changed.")
     else:
         _show_plan(made, day, asked or {}, choices)
+        if by_interest:
+            prose(
+                f"It objects to {', '.join(by_interest)}, by legitimate interest (GDPR art. 21(1)).",
+                "  Where there are compelling legitimate grounds that override the person's, or",
+                "  legal claims, refuse it:  retention request refuse ID --reason TEXT --by NAME",
+            )
     _say_next(found, choices)
 
 

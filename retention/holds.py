@@ -89,18 +89,33 @@ class HeldRows:
     tokens: frozenset[str]
     legal: frozenset[str] = frozenset()
     """Those of them under a legal hold, whatever else they are under."""
+    restricted: frozenset[str] = frozenset()
+    """Those under a restriction, whatever else they are under."""
 
     def __bool__(self) -> bool:
         return bool(self.tokens)
 
     def keys(self, connection: Connection, bound: BoundTable, rows: Sequence[Row]) -> set[Key]:
         """Which of ``rows`` belong to a held person."""
-        if not self.tokens or not rows:
+        return self._of(self.tokens, connection, bound, rows)
+
+    def frozen(self, connection: Connection, bound: BoundTable, rows: Sequence[Row]) -> set[Key]:
+        """Which of ``rows`` belong to a person under a restriction."""
+        return self._of(self.restricted, connection, bound, rows)
+
+    def _of(
+        self,
+        tokens: frozenset[str],
+        connection: Connection,
+        bound: BoundTable,
+        rows: Sequence[Row],
+    ) -> set[Key]:
+        if not tokens or not rows:
             return set()
         return {
             key
             for key, person in subjects(connection, bound, rows).items()
-            if subject_token(self.keyring, *person) in self.tokens
+            if subject_token(self.keyring, *person) in tokens
         }
 
 
@@ -113,7 +128,8 @@ def held_rows(installation: Installation) -> HeldRows:
         rows = connection.execute(statement.where(cases.holds.c.released_at.is_(None))).all()
     tokens = frozenset(token for token, _ in rows)
     legal = frozenset(token for token, kind in rows if kind == "legal_hold")
-    return HeldRows(installation.keyring, tokens, legal)
+    restricted = frozenset(token for token, kind in rows if kind == "restriction")
+    return HeldRows(installation.keyring, tokens, legal, restricted)
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,14 @@ import random
 import re
 import unicodedata
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from retention.policy.table import read_policy
 from retention.requests.model import Asked, Kind
 from retention.requests.taking_in.intake import (
     KEYS,
@@ -325,3 +327,52 @@ def test_a_phone_number_is_e164_or_refused(value: str) -> None:
     assert found.asked.phone is not None
     assert re.fullmatch(r"\+[1-9][0-9]{4,16}", found.asked.phone)
     assert read(good(phone=found.asked.phone)).asked.phone == found.asked.phone
+
+
+POLICY = read_policy(Path(__file__).parent.parent / "policies" / "callimedia.yaml")
+PURPOSES = POLICY.version_on(TODAY).purposes
+
+
+def objection(purposes: Any, kind: str = "objection") -> dict[str, Any]:
+    return {"kind": kind, "email": "a@b.fr", "purposes": purposes}
+
+
+@pytest.mark.parametrize(
+    ("named", "taken"),
+    [
+        (["trackers"], ("trackers",)),
+        (["trackers", "connection_security", "trackers"], ("connection_security", "trackers")),
+        (["prospecting"], ("prospecting",)),
+        ([], ()),
+        (None, ()),
+    ],
+)
+def test_an_objection_may_name_what_rests_on_consent_or_an_interest(named, taken) -> None:
+    assert read(objection(named), purposes=PURPOSES).asked.purposes == taken
+
+
+@pytest.mark.parametrize(
+    ("named", "said"),
+    [
+        (["contract"], "purposes: contract: it rests on a contract: only a consent"),
+        (["accounting"], "purposes: accounting: it rests on a legal obligation: only"),
+        (["statistics"], "purposes: statistics: it needs no legal basis"),
+        (["trackers", CANARY], "purposes: number 2: it is no purpose of the policy in force"),
+        (["trackers"] * 20 + [CANARY], "purposes: number 2: it is no purpose of the policy"),
+        ("trackers", "purposes: it is not a list of purposes"),
+        ([7], "purposes: it is not a list of purposes"),
+    ],
+)
+def test_nobody_objects_to_a_contract_or_a_duty(named: Any, said: str) -> None:
+    (reason,) = refused(objection(named), purposes=PURPOSES)
+    assert reason.startswith(said) and CANARY not in reason
+
+
+def test_where_no_purpose_is_known_none_can_be_named() -> None:
+    (reason,) = refused(objection(["trackers"]))
+    assert reason.startswith("purposes: number 1: it is no purpose")
+
+
+def test_only_an_objection_names_purposes() -> None:
+    (reason,) = refused(objection(["trackers"], "erasure"), purposes=PURPOSES)
+    assert reason == "purposes: only an objection names any"

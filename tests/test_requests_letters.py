@@ -19,7 +19,7 @@ from retention.requests.answering.letters import letter
 from retention.requests.answering.wording import Lang
 from retention.requests.copies import package
 from retention.requests.copies.access import Gathered
-from retention.requests.model import Kind, Outcome, OutcomeLine, Request, RequestError, State
+from retention.requests.model import Asked, Kind, Outcome, OutcomeLine, Request, RequestError, State
 from retention.stores import cases
 from retention.stores.open import writing
 from tests.cli_support import UPDATE
@@ -64,6 +64,14 @@ ANSWERS: dict[str, tuple[Kind, Sequence[OutcomeLine]]] = {
             OutcomeLine("crm.customers", "contract", Outcome.kept, 1, because="other_purpose"),
         ],
     ),
+    "objection_held": (
+        Kind.objection,
+        [
+            OutcomeLine("crm.customers", "prospecting", Outcome.corrected, 1),
+            OutcomeLine("crm.customers", "", Outcome.held, 1, because="legal_hold"),
+            OutcomeLine("crm.orders", "", Outcome.held, 2, because="legal_hold"),
+        ],
+    ),
     "rectification": (
         Kind.rectification,
         [
@@ -103,6 +111,18 @@ def test_the_letter_is_the_one_that_was_read_and_found_good(installation, name, 
     kind, lines = ANSWERS[name]
     text = written(installation, kind, lines, lang)
     golden = GOLDEN / f"{name}.{lang}.txt"
+    if os.environ.get(UPDATE):
+        golden.write_text(text, encoding="utf-8")
+    assert text == golden.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("lang", LANGS)
+def test_an_objection_to_other_purposes_calls_them_by_their_names(installation, lang):
+    asked = Asked(email="a@b.fr", purposes=("connection_security", "trackers"))
+    lines = [OutcomeLine("web.connections", "connection_security", Outcome.deleted, 3)]
+    request = request_of(Kind.objection, asked=asked)
+    text = letter(request, lines, installation, lang=lang, as_of=AS_OF)
+    golden = GOLDEN / f"objection_named.{lang}.txt"
     if os.environ.get(UPDATE):
         golden.write_text(text, encoding="utf-8")
     assert text == golden.read_text(encoding="utf-8")

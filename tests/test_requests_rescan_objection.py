@@ -281,6 +281,31 @@ def test_a_held_lead_waits_and_no_further_one_with_it(place):
         stays_open(installation, *both(), at="crm.leads.email (email)")
 
 
+@BOTH
+@pytest.mark.parametrize("unknown", [date(1900, 1, 1), None])
+def test_a_held_lead_says_no_though_its_consent_has_run_out_by_itself(place, unknown):
+    """Or a later import could bring it to life again; a day that says nothing is no day."""
+    columns = {**WITH_LEADS["columns"]}
+    columns["withdrawn_on"] = columns["withdrawn_on"] | {"sentinels": {"unknown": ["1900-01-01"]}}
+    place.catalogue["systems"]["crm"]["tables"]["leads"] = WITH_LEADS | {"columns": columns}
+    place.write_documents()
+    insert_lead(place, 2, seen_on=date(2015, 1, 1), withdrawn_on=unknown)
+    insert_lead(place, 3, seen_on=date(2015, 1, 1), withdrawn_on=date(2014, 1, 1))
+    leads = [(LEADS, (number,)) for number in (1, 2, 3)]
+    with place.opened() as installation:
+        for _, (number,) in leads:
+            holds.add(installation, LEADS, [str(number)], kind="legal_hold", reason="x", by="dpo",
+                      now=START)  # fmt: skip
+        request = object_to(installation, customer(ACTIVE), *leads)[1]()
+        assert request.state is State.answered
+        assert said(installation, request)["crm.leads", "prospecting", "corrected"][0] == 2
+    with place.source("crm") as connection:
+        days = sa.select(sa.column("withdrawn_on", sa.Date)).order_by(sa.text("lead_id"))
+        table = sa.table("leads", schema="crm" if place.server else None)
+        found = list(connection.scalars(days.select_from(table)))
+    assert found == [AS_OF, AS_OF, date(2014, 1, 1)]
+
+
 @pytest.mark.parametrize("name", ["statistics/r/2026-10/rows.csv", "quarantine/r/2026-10/x.json"])
 def test_a_release_that_holds_their_address_is_found(place, name):
     place.change_settings(statistics={"declaration": "statistics.yaml"})

@@ -21,9 +21,9 @@ from retention.execution.expiry_stage import expire_units
 from retention.execution.sealing import RESTRICTED, reseal, unpack_facts
 from retention.execution.work import Work
 from retention.installation import Installation
+from retention.policy import rights
 from retention.policy.calendar import ONE_DAY
 from retention.policy.decide import Decision, Location, Phase, decide
-from retention.policy.rights import erased
 from retention.stores import archive, vault
 from retention.stores.open import reading, writing
 from retention.stores.sql import BATCH, batches, upsert
@@ -31,7 +31,7 @@ from retention.stores.sql import BATCH, batches, upsert
 
 @dataclass(frozen=True)
 class RecordVerdict:
-    """What erasure makes of a record's part in one unit. No personal data."""
+    """What a right makes of a record's part in one unit. No personal data."""
 
     record_token: str
     incarnation: int
@@ -66,7 +66,7 @@ class RecordVerdict:
 
 @dataclass(frozen=True)
 class UnitVerdict:
-    """A unit of the archive, and what erasure makes of its records."""
+    """A unit of the archive, and what a right makes of its records."""
 
     unit_id: str
     subject_token: str
@@ -82,8 +82,17 @@ class UnitVerdict:
         return tuple(record for record in self.records if record.kept_by)
 
 
-def verdicts(installation: Installation, tokens: Sequence[str], as_of: date) -> list[UnitVerdict]:
-    """What erasure makes of every live unit of the subjects ``tokens``. Touches nothing."""
+def verdicts(
+    installation: Installation,
+    tokens: Sequence[str],
+    as_of: date,
+    *,
+    opposed: Collection[str] | None = None,
+) -> list[UnitVerdict]:
+    """What erasure makes of every live unit of the subjects ``tokens``. Touches nothing.
+
+    Or what an objection makes of them that ends the purposes ``opposed``.
+    """
     at, unit = archive.records.c, archive.units.c
     statement = (
         sa.select(unit.unit_id, unit.subject_token, unit.expires_on,
@@ -97,31 +106,42 @@ def verdicts(installation: Installation, tokens: Sequence[str], as_of: date) -> 
         for batch in batches(sorted(set(tokens)), BATCH):
             for row in connection.execute(statement.where(unit.subject_token.in_(batch))):
                 before = found.get(row.unit_id)
-                records = (*(before.records if before else ()), _verdict(installation, row, as_of))
+                verdict = _verdict(installation, row, as_of, opposed)
+                records = (*(before.records if before else ()), verdict)
                 found[row.unit_id] = UnitVerdict(
                     row.unit_id, row.subject_token, row.expires_on, records
                 )
     return list(found.values())
 
 
-def _verdict(installation: Installation, row: Any, as_of: date) -> RecordVerdict:
+def _verdict(
+    installation: Installation, row: Any, as_of: date, opposed: Collection[str] | None
+) -> RecordVerdict:
     if RESTRICTED in row.facts:
         place = (row.record_token, row.incarnation, row.table_name)
         return RecordVerdict(*place, (), None, restricted=True)
     facts, names = unpack_facts(row.facts)
     known = installation.policy.version_on(as_of).purposes
     decision = None
-    if names and all(name in known for name in names):
+    concerned = opposed is None or not set(opposed).isdisjoint(names)
+    if names and concerned and all(name in known for name in names):
         purposes = [known[name] for name in names]
         decision = decide(purposes, facts, as_of, location=Location.archive)
-        decision = erased(purposes, facts, decision, as_of, location=Location.archive)
+        if opposed is None:
+            decision = rights.erased(purposes, facts, decision, as_of, location=Location.archive)
+        else:
+            decision = rights.opposed(opposed, decision, as_of, location=Location.archive)
         if decision.phase is Phase.review:
             decision = None
     return RecordVerdict(row.record_token, row.incarnation, row.table_name, names, decision)
 
 
-def erase_archived(work: Work, tokens: Sequence[str]) -> int:
+def erase_archived(
+    work: Work, tokens: Sequence[str], *, opposed: Collection[str] | None = None
+) -> int:
     """Destroy what erasure takes of the subjects' units; those under a hold stay.
+
+    Or what an objection takes that ends the purposes ``opposed``.
 
     Returns the number of units destroyed. Repeatable: a crash between a record's new place and
     the end of its old one leaves both, and the next time finds them so.
@@ -129,7 +149,7 @@ def erase_archived(work: Work, tokens: Sequence[str]) -> int:
     held = work.held().tokens
     touched = [
         verdict
-        for verdict in verdicts(work.installation, tokens, work.as_of)
+        for verdict in verdicts(work.installation, tokens, work.as_of, opposed=opposed)
         if not verdict.untouched and verdict.subject_token not in held
     ]
     going = [verdict.unit_id for verdict in touched]

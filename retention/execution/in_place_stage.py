@@ -142,7 +142,8 @@ def _writes(
     return {key: work.aim.written(staying[key], tree) for key, tree in trees.items()}, trees
 
 
-_STAYS = (Action.keep, Action.review, Action.pseudonymise)
+_STAYS = (Action.keep, Action.review, Action.pseudonymise, Action.hold)
+"""Into what a hold covers an aim may write too, where the law does not let it wait."""
 
 
 def _change(

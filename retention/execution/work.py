@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -89,7 +89,7 @@ class Work:
     def held(self) -> HeldRows:
         """Who is held now: asked anew for each chunk, since a hold can come at any time."""
         found = held_rows(self.installation)
-        return HeldRows(found.keyring, self.aim.held(found), found.legal)
+        return replace(found, tokens=self.aim.held(found))
 
     def moving(self, name: TableName) -> sa.ColumnElement[bool]:
         """Rows of a table that may have to leave it."""
@@ -97,9 +97,13 @@ class Work:
 
     def judge(self, connection: Connection, bound: BoundTable, rows: Sequence[Row]) -> list[Judged]:
         """Decide on ``rows`` with all that is known now: evidence, memory, holds, the aim."""
-        held = self.held().keys(connection, bound, rows)
-        memory = remembered(self.installation, connection, bound, rows)
-        judged = judge(connection, bound, rows, self.as_of, self.installation.sources, held, memory)
+        found = self.held()
+        judged = judge(
+            connection, bound, rows, self.as_of, self.installation.sources,
+            found.keys(connection, bound, rows),
+            remembered(self.installation, connection, bound, rows),
+            found.frozen(connection, bound, rows),
+        )  # fmt: skip
         return self.aim.decided(bound, judged)
 
     def between_chunks(self) -> None:

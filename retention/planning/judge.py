@@ -41,6 +41,8 @@ class Judged:
     facts: Facts
     purposes: tuple[str, ...]
     decision: Decision
+    frozen: bool = False
+    """It is under a restriction, whatever else holds it: nothing of it may change."""
 
 
 @dataclass(frozen=True)
@@ -179,11 +181,12 @@ def judge(
     sources: Sources | None,
     held: Collection[Key] = (),
     remembered: Mapping[Key, Facts] | None = None,
+    frozen: Collection[Key] = (),
 ) -> list[Judged]:
     """Decide on fetched ``rows`` (every column by name) with their complete facts.
 
-    ``held`` are the keys under a hold or a restriction; ``remembered`` is what rows that have
-    left said of these (``memory.remembered``).
+    ``held`` are the keys under a hold or a restriction, ``frozen`` those under a restriction;
+    ``remembered`` is what rows that have left said of these (``memory.remembered``).
     """
     by_key: dict[Key, Row] = {tuple(row[name] for name in bound.table.key): row for row in rows}
     facts = load_facts(connection, bound, by_key, sources)
@@ -202,7 +205,7 @@ def judge(
             held=key in held,
             uncovered=bound.uncovered,
         )
-        judged.append(Judged(key, row, facts[key], names, decision))
+        judged.append(Judged(key, row, facts[key], names, decision, key in frozen))
     return judged
 
 

@@ -5,7 +5,7 @@ Pure, like ``decide``: the policy says what would be done today; a right changes
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 
@@ -46,19 +46,18 @@ def erased(
 
 
 def opposed(
-    purposes: Sequence[Purpose],
+    ended: Collection[str],
     decision: Decision,
     as_of: date,
     *,
     location: Location = Location.active,
 ) -> Decision:
-    """The decision once the person has objected to prospecting, or withdrawn consent to it.
+    """The decision once the person has objected to the purposes ``ended``, or withdrawn consent.
 
-    What is held for other purposes stays as it is; what is held only for prospecting goes.
+    What is held for other purposes stays as it is; what is held only for these goes.
     """
-    by_id = {purpose.id: purpose for purpose in purposes}
     found = [
-        _over(item, as_of - ONE_DAY) if is_prospecting(by_id[item.purpose]) else item
+        _over(item, as_of - ONE_DAY) if item.purpose in ended else item
         for item in decision.purposes
     ]
     return _decided(decision, found, location)
@@ -84,6 +83,30 @@ def waiting(decision: Decision) -> Decision:
 def is_prospecting(purpose: Purpose) -> bool:
     """Whether the purpose rests on consent that an event withdraws."""
     return bool(purpose.legal_basis == "consent" and purpose.active and purpose.active.ended_by)
+
+
+def ended_by_objection(
+    purposes: Mapping[str, Purpose], named: Collection[str] = ()
+) -> frozenset[str]:
+    """The purposes that an objection ends: those that it names, by default prospecting."""
+    return frozenset(named) or frozenset(
+        name for name, purpose in purposes.items() if is_prospecting(purpose)
+    )
+
+
+def why_not_opposed(purpose: Purpose) -> str | None:
+    """Why nobody can object to a purpose nor withdraw consent to it; ``None``: they can.
+
+    A consent can be withdrawn (GDPR art. 7(3)), a legitimate interest objected to (art. 21(1)).
+    """
+    return _NOT_OPPOSED.get(purpose.legal_basis)
+
+
+_NOT_OPPOSED = {
+    "contract": "it rests on a contract",
+    "legal_obligation": "it rests on a legal obligation",
+    "not_applicable": "it needs no legal basis",
+}
 
 
 def contract_in_force(purpose: Purpose, facts: Facts, as_of: date) -> bool:

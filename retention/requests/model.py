@@ -29,7 +29,7 @@ class Kind(StrEnum):
     access = "access"
     portability = "portability"
     objection = "objection"
-    """Prospecting has to stop; the withdrawal of consent is one."""
+    """Prospecting has to stop, or other purposes that are named; the withdrawal of consent is one."""
     rectification = "rectification"
     erasure = "erasure"
     restriction = "restriction"
@@ -90,6 +90,8 @@ class Asked:
     corrections: Mapping[str, str] = field(default_factory=dict)
     message: str | None = None
     """The person's own words; read by people only."""
+    purposes: tuple[str, ...] = ()
+    """What an objection is about, by the policy's ids; where none is named, prospecting."""
 
     def said(self) -> dict[str, str]:
         """The fields of ``FIELDS`` that are given."""

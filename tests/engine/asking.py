@@ -36,11 +36,15 @@ def ask(
     archived: Sequence[Person] = (),
     corrections: Mapping[str, str] | None = None,
     email: str | None = None,
+    purposes: Sequence[str] = (),
     now: Clock | None = None,
 ) -> Request:
     """A verified request of ``persons``; of those ``archived`` only the archive knows."""
     now = now or clock()
-    asked = Asked(email=email or "someone@example.org", corrections=corrections or {})
+    asked = Asked(
+        email=email or "someone@example.org", corrections=corrections or {},
+        purposes=tuple(purposes),
+    )  # fmt: skip
     request = casebook.add(
         installation, kind, asked, received_on=AS_OF, channel="command line", by="dpo", now=now()
     )

@@ -171,6 +171,9 @@ class World:
             reaches_archive = asked.kind in ("erasure", "rectification")
             places = ("source", "sealed", *(["archive"] if reaches_archive else []))
             asked.waits = customer.anything(*places)
+            if asked.kind == "objection" and not self.restricted(person):
+                # Not even a legal hold lets anybody go on soliciting.
+                customer.opted = customer.opted and customer.place != "source"
         elif asked.kind == "erasure":
             customer.erased(self.day)
         elif asked.kind == "objection":

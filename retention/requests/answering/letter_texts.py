@@ -12,6 +12,12 @@ SUBJECT: Mapping[Lang, str] = {
     "fr": "Votre {kind}, reçue le {received}\nNotre référence : {reference}",
 }
 
+OBJECTION: Mapping[Lang, str] = {
+    "en": "objection to the use of your data for {purposes}",
+    "fr": "opposition à l'utilisation de vos données pour {purposes}",
+}
+"""Where it names purposes; else it is one to prospecting."""
+
 GREETING: Mapping[Lang, str] = {"en": "Dear Sir or Madam,", "fr": "Madame, Monsieur,"}
 
 OPENING: Mapping[Lang, Mapping[Kind, str]] = {

@@ -14,10 +14,12 @@ import sqlalchemy as sa
 from retention.catalogue.model import TableName
 from retention.installation import Installation
 from retention.requests.answering import letter_texts as texts
-from retention.requests.answering import wording
+from retention.requests.answering import purposes, wording
 from retention.requests.answering.outbox import TOLD_OF
 from retention.requests.answering.wording import Lang
+from retention.requests.book import objected
 from retention.requests.copies.package import packages_of
+from retention.requests.doing.opposition import ends_by_objection
 from retention.requests.model import Kind, Outcome, OutcomeLine, Request, RequestError, State
 from retention.stores import cases
 from retention.stores.open import reading
@@ -75,7 +77,7 @@ def framed(
     paragraphs = [
         installation.policy.controller,
         wording.written(as_of, lang),
-        _subject(request, lang),
+        _subject(request, installation, lang),
         texts.GREETING[lang],
         *body,
         texts.HUMAN[lang].format(controller=installation.policy.controller),
@@ -86,9 +88,11 @@ def framed(
     return wording.spaced(text) if lang == "fr" else text
 
 
-def _subject(request: Request, lang: Lang) -> str:
+def _subject(request: Request, installation: Installation, lang: Lang) -> str:
+    named = purposes.quoted(installation, objected.named(installation, request), lang)
+    about = texts.OBJECTION[lang].format(purposes=named) if named else None
     return texts.SUBJECT[lang].format(
-        kind=wording.KIND[lang][request.kind],
+        kind=about or wording.KIND[lang][request.kind],
         received=wording.written(request.received_on, lang),
         reference=request.request_id,
     )
@@ -114,7 +118,7 @@ def _answer(
     if any(line.outcome is Outcome.restricted for line in lines):
         yield texts.UNTIL_LIFTED[lang]
     yield from _package(request, installation, lang)
-    yield from _left_behind(request.kind, installation, lang)
+    yield from _left_behind(request, installation, lang)
     yield from _recipients(request.kind, lines, installation, lang)
 
 
@@ -125,7 +129,7 @@ def _sections(
 
     What has no purpose of its own, since it follows what it belongs to, is named after it.
     """
-    labels = _purpose_labels(installation, lang)
+    labels = purposes.labels(installation, lang)
     for outcome in _ORDER:
         places: dict[str, int] = {}  # of tables in the list: dependants with what they follow
         items: list[tuple[int, date, str]] = []
@@ -198,15 +202,6 @@ def _tail(line: OutcomeLine, lang: Lang) -> str:
     return text
 
 
-def _purpose_labels(installation: Installation, lang: Lang) -> dict[str, str]:
-    """Labels of every version's purposes: an outcome can be older than today's policy."""
-    return {
-        name: purpose.label_fr if lang == "fr" else purpose.label
-        for version in installation.policy.versions
-        for name, purpose in version.purposes.items()
-    }
-
-
 def table_label(installation: Installation, name: str, lang: Lang) -> str:
     """What a table is called where the person reads; its name where the catalogue lost it."""
     try:
@@ -216,11 +211,22 @@ def table_label(installation: Installation, name: str, lang: Lang) -> str:
     return (table.label_fr or table.label) if lang == "fr" else table.label
 
 
-def _left_behind(kind: Kind, installation: Installation, lang: Lang) -> Iterator[str]:
+def _may_be_solicited(installation: Installation, request: Request) -> bool:
+    """Whether it is an objection to nothing that anybody is contacted for."""
+    named = objected.named(installation, request)
+    return bool(named) and not any(
+        name in version.purposes and ends_by_objection(version.purposes[name])
+        for version in installation.policy.versions
+        for name in named
+    )
+
+
+def _left_behind(request: Request, installation: Installation, lang: Lang) -> Iterator[str]:
     """What requests themselves leave with the company."""
+    kind = request.kind
     terms = installation.policy.requests
     opposition = wording.duration(terms.opposition.lasts, lang)
-    if kind in _OPPOSED:
+    if kind in _OPPOSED and not _may_be_solicited(installation, request):
         yield texts.OPPOSITION[lang].format(lasts=opposition)
     if kind is Kind.access:
         files = wording.duration(terms.files.lasts, lang)

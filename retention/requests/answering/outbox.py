@@ -19,7 +19,8 @@ from sqlalchemy.engine import Connection
 from retention.catalogue.model import TableName
 from retention.holds import Person
 from retention.installation import Installation
-from retention.requests.book import recording
+from retention.requests.answering import purposes
+from retention.requests.book import objected, recording
 from retention.requests.model import Kind, Request, RequestError, RequestId, State
 from retention.stores.cases import outbox, requests
 from retention.stores.open import reading, writing
@@ -257,6 +258,14 @@ _WHAT: dict[Language, dict[Kind, str]] = {
         " de la limitation.",
     },
 }
+_WHAT_NAMED: dict[Language, str] = {
+    "en": "A person objects to the use of data about them for {purposes} (GDPR, article 21), or"
+    " withdraws their consent to it (article 7). Please stop using them for that, and erase what"
+    " you hold for it alone.",
+    "fr": "Une personne s’oppose à l’utilisation de données la concernant pour {purposes} (RGPD,"
+    " article 21), ou retire son consentement (article 7). Veuillez cesser de les utiliser à cette"
+    " fin et effacer ce que vous ne conservez que dans ce but.",
+}
 _WHAT_LIFTED: dict[Language, str] = {
     "en": "The restriction of the use of data about a person (GDPR, article 18) has been lifted."
     " You may use again what you received of these records, for what you received it.",
@@ -316,7 +325,7 @@ def text(
         f"{words['from']}{colon} {installation.policy.controller}",
         f"{words['reference']}{colon} {notice.notice_id}",
         "",
-        _WHAT_LIFTED[lang] if notice.lifted else _WHAT[lang][notice.kind],
+        _what(installation, notice, lang),
         "",
         f"{words['tables']}{colon}",
         *(f"- {item}" for item in _records(installation, notice, lang, persons)),
@@ -325,6 +334,16 @@ def text(
         words["end"],
     ]
     return "\n".join(lines) + "\n"
+
+
+def _what(installation: Installation, notice: Notice, lang: Language) -> str:
+    if notice.lifted:
+        return _WHAT_LIFTED[lang]
+    if notice.kind is Kind.objection:
+        named = objected.in_history(installation, notice.request_id)
+        if named:
+            return _WHAT_NAMED[lang].format(purposes=purposes.quoted(installation, named, lang))
+    return _WHAT[lang][notice.kind]
 
 
 def _records(

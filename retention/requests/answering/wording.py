@@ -186,7 +186,8 @@ _OF_KIND: Mapping[Lang, Mapping[tuple[Kind, Outcome], str]] = {
             Kind.objection,
             Outcome.corrected,
         ): "Your objection is noted, and prospecting has stopped:",
-        (Kind.objection, Outcome.kept): "Kept, but not for prospecting:",
+        (Kind.objection, Outcome.kept): "Kept, but not for what you object to:",
+        (Kind.objection, Outcome.held): "Nothing may be deleted for now:",
     },
     "fr": {
         (
@@ -200,7 +201,8 @@ _OF_KIND: Mapping[Lang, Mapping[tuple[Kind, Outcome], str]] = {
         (Kind.objection, Outcome.corrected): (
             "Votre opposition est enregistrée, et la prospection a cessé :"
         ),
-        (Kind.objection, Outcome.kept): "Conservé, mais pas pour la prospection :",
+        (Kind.objection, Outcome.kept): "Conservé, mais pas pour ce que vise votre opposition :",
+        (Kind.objection, Outcome.held): "Rien ne peut être supprimé pour l'instant :",
     },
 }
 

@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection
 
 from retention.installation import Installation
 from retention.policy.calendar import day_in
-from retention.requests.book import deadlines, filing, recording, sending
+from retention.requests.book import deadlines, filing, objected, recording, sending
 from retention.requests.book.filing import listed
 from retention.requests.book.known import (
     KnownSubject,
@@ -108,8 +108,9 @@ def add(
         _refuse_repeated(connection, fingerprint)
         connection.execute(cases.requests.insert(), row)
         recording.record(
-            connection, request_id, "received", State.received, by=by, reason=None, now=now
-        )
+            connection, request_id, "received", State.received, by=by,
+            reason=objected.note(asked), now=now,
+        )  # fmt: skip
     recording.enter(installation, request_id, now)
     return get(installation, request_id)
 

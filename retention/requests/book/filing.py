@@ -25,7 +25,9 @@ _WHOLE = 32
 
 def seal_asked(keyring: Keyring, request_id: RequestId, asked: Asked) -> bytes:
     """What a request says, sealed for its place."""
-    fields = asdict(asked) | {"corrections": dict(asked.corrections)}
+    fields = asdict(asked) | {
+        "corrections": dict(asked.corrections), "purposes": list(asked.purposes)
+    }  # fmt: skip
     return keyring.seal(f"asked:{request_id}", encode(fields))
 
 
@@ -34,17 +36,18 @@ def unseal_asked(keyring: Keyring, request_id: RequestId, blob: bytes | None) ->
     if blob is None:
         return None
     fields: Mapping[str, Any] = decode(keyring.unseal(f"asked:{request_id}", blob))
-    return Asked(**fields)
+    return Asked(**{**fields, "purposes": tuple(fields.get("purposes", ()))})
 
 
 def likeness(keyring: Keyring, kind: Kind, asked: Asked) -> str:
     """A token that is equal for the same request of the same person, however it is spaced.
 
-    The person's own words do not count; what is to be corrected does.
+    The person's own words do not count; what is to be corrected, and what is objected to, does.
     """
     said = sorted([name, _folded(value)] for name, value in asked.said().items())
     corrections = sorted([name, _folded(value)] for name, value in asked.corrections.items())
-    return keyring.token("request", str(kind), said, corrections)
+    about = [sorted(asked.purposes)] if asked.purposes else []
+    return keyring.token("request", str(kind), said, corrections, *about)
 
 
 def _folded(value: str) -> str:

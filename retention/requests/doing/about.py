@@ -72,10 +72,18 @@ def aim_for(installation: Installation, request: Request, known: Known, as_of: d
     """What carrying the request out aims at, on the records of ``known``.
 
     Raises:
-        RequestError: a column cannot hold what a rectification asks for.
+        RequestError: a column cannot hold what a rectification asks for, or the policy has lost
+            a purpose that an objection names.
     """
     if request.kind is not Kind.rectification:
-        aim = aim_of(installation, request.kind, known.persons, as_of)
+        purposes = request.asked.purposes if request.asked else ()
+        if lost := set(purposes) - installation.policy.version_on(as_of).purposes.keys():
+            raise RequestError(
+                f"request {request.request_id[:8]}: the policy has no purpose "
+                f"{', '.join(sorted(lost))} any more; refuse it and take in one that names "
+                "today's purposes"
+            )
+        aim = aim_of(installation, request.kind, known.persons, as_of, purposes=purposes)
         return replace(aim, waiting=waiting(installation, aim))
     right = rectification_of(installation, request, known, as_of)
     return aim_of(

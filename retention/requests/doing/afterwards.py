@@ -66,7 +66,7 @@ def tell_others(
 
     ``lines`` are the outcomes of all attempts, ``new`` is what this one did.
     """
-    if request.kind in (Kind.objection, Kind.erasure):
+    if request.kind is Kind.erasure or _stops_prospecting(installation, request, as_of):
         sought = casebook.sought(installation, request.request_id) or {}
         theirs = [
             (field, value)
@@ -79,6 +79,15 @@ def tell_others(
         corrections = asked_of(request).corrections
         follow_opposition(installation, request.request_id, corrections, as_of)
     outbox.notify(installation, request, untold(installation, request, lines, new), now)
+
+
+def _stops_prospecting(installation: Installation, request: Request, as_of: date) -> bool:
+    """Whether it is an objection after which the person may not be solicited any more."""
+    if request.kind is not Kind.objection:
+        return False
+    named = asked_of(request).purposes
+    watched = installation.policy.version_on(as_of).purposes
+    return not named or any(opposition.ends_by_objection(watched[name]) for name in named)
 
 
 def _is_others_too(

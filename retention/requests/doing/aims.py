@@ -6,7 +6,7 @@ whose they are; what is done with each is the policy's decision, changed by the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
@@ -26,7 +26,7 @@ from retention.planning.facts import Key
 from retention.planning.judge import Candidates, Judged, is_pseudonymised
 from retention.planning.plan import Transition
 from retention.policy import rights
-from retention.policy.calendar import zone
+from retention.policy.calendar import ONE_DAY, zone
 from retention.policy.decide import Action, Decision, Location
 from retention.requests.doing.persons import belonging
 from retention.requests.model import Kind
@@ -46,8 +46,12 @@ class PersonAim:
     as_of: date
     opposing: Mapping[TableName, Mapping[str, Any]] = field(default_factory=dict)
     """For an objection: what each table's rows hold afterwards (``Table.on_objection``)."""
-    prospecting: frozenset[str] = frozenset()
+    days: Mapping[TableName, Mapping[str, DateColumn]] = field(default_factory=dict)
+    """Of these columns, those that hold the day of the objection."""
+    ended: frozenset[str] = frozenset()
     """The purposes that an objection ends."""
+    prospecting: frozenset[str] = frozenset()
+    """The purposes of which a row says that its owner objected."""
     obliging: frozenset[str] = frozenset()
     """The purposes that a legal obligation is the basis of."""
     corrections: Mapping[Place, Mapping[str, Any]] = field(default_factory=dict)
@@ -61,6 +65,11 @@ class PersonAim:
     @property
     def writes(self) -> Transition | None:
         return _WRITES.get(self.kind)
+
+    @property
+    def opposed(self) -> frozenset[str] | None:
+        """The purposes that an objection ends; ``None`` where the request is none."""
+        return self.ended if self.kind is Kind.objection else None
 
     def moving(self, found: Candidates) -> ColumnElement[bool]:
         return belonging(found.bound, self.persons)
@@ -84,7 +93,7 @@ class PersonAim:
         if self.kind is Kind.erasure:
             return rights.erased(purposes, item.facts, item.decision, self.as_of, location=where)
         if self.kind is Kind.objection:
-            return rights.opposed(purposes, item.decision, self.as_of, location=where)
+            return rights.opposed(self.ended, item.decision, self.as_of, location=where)
         if item.decision.action is Action.hold:
             return item.decision
         if self.kind is Kind.restriction:
@@ -93,14 +102,38 @@ class PersonAim:
 
     def written(self, item: Judged, tree: Tree) -> Writes:
         root = (tree.root.name, tree.root.key)
+        if item.decision.action is Action.hold and not self._despite_hold(item):
+            return {}
         if self.kind is not Kind.rectification:
             if not self.prospecting & set(item.purposes):
                 return {}
-            wanted = self.opposing.get(tree.root.name, {})
-            values = {name: v for name, v in wanted.items() if tree.root.row[name] != v}
+            values = dict(self._unsaid(item, tree))
             return {root: values} if values else {}
         mine = {(row.name, row.key) for row in tree.rows} & set(self.corrections)
         return {root: {}, **{place: self.corrections[place] for place in mine}} if mine else {}
+
+    def _despite_hold(self, item: Judged) -> bool:
+        """An objection does not wait for a legal hold to be written down (GDPR art. 21(3)).
+
+        What is restricted is out of use anyway, and nothing of it changes.
+        """
+        return self.kind is Kind.objection and not item.frozen
+
+    def _unsaid(self, item: Judged, tree: Tree) -> Iterator[tuple[str, Any]]:
+        """What a row does not say yet of its owner's objection.
+
+        The day that stands there stays, unless the row was up for prospecting until now.
+        """
+        days, yesterday = self.days.get(tree.root.name, {}), self.as_of - ONE_DAY
+        was_up = any(
+            purpose.purpose in self.prospecting and purpose.active_through == yesterday
+            for purpose in item.decision.purposes
+        )
+        for name, value in self.opposing.get(tree.root.name, {}).items():
+            there = tree.root.row[name]
+            said = not was_up and name in days and isinstance(days[name].read(there), date)
+            if there != value and not said:
+                yield name, value
 
     def held(self, found: HeldRows) -> frozenset[str]:
         """A restriction is not stopped by itself; every other request is by any hold."""
@@ -122,20 +155,24 @@ def aim_of(
     as_of: date,
     corrections: Mapping[Place, Mapping[str, Any]] | None = None,
     archived: tuple[Correction, ...] = (),
+    *,
+    purposes: Collection[str] = (),
 ) -> PersonAim:
-    """The aim of a request of ``persons``, with all that it has to know of the catalogue."""
+    """The aim of a request of ``persons``, with all that it has to know of the catalogue.
+
+    ``purposes`` are those that an objection names.
+    """
+    ended = rights.ended_by_objection(installation.policy.version_on(as_of).purposes, purposes)
+    prospecting = rights.ended_by_objection(installation.policy.version_on(as_of).purposes)
+    days = dict(_days(installation)) if _WRITES.get(kind) is Transition.oppose else {}
     return PersonAim(
         kind,
         tuple(persons),
         as_of,
-        opposing=dict(_opposing(installation, as_of))
-        if _WRITES.get(kind) is Transition.oppose
-        else {},
-        prospecting=frozenset(
-            name
-            for name, purpose in installation.policy.version_on(as_of).purposes.items()
-            if rights.is_prospecting(purpose)
-        ),
+        opposing=_opposing(installation, days, as_of) if days else {},
+        days=days,
+        ended=ended,
+        prospecting=prospecting & ended if kind is Kind.objection else prospecting,
         obliging=frozenset(
             name
             for version in installation.policy.versions
@@ -147,10 +184,8 @@ def aim_of(
     )
 
 
-def _opposing(
-    installation: Installation, as_of: date
-) -> Iterator[tuple[TableName, dict[str, Any]]]:
-    """What an objection writes, by table, as each column holds it."""
+def _days(installation: Installation) -> Iterator[tuple[TableName, dict[str, DateColumn]]]:
+    """By table that an objection is written into, the columns that hold its day."""
     for name, table in installation.catalogue.tables():
         if table.on_objection:
             sql, system = installation.sources.table(name), name.partition(".")[0]
@@ -161,9 +196,23 @@ def _opposing(
                 {
                     column: DateColumn.bind(
                         sql.c[column], table.columns[column], dialect, local, installation.zone
-                    ).written(as_of)
-                    if value == TODAY
-                    else value
+                    )
                     for column, value in table.on_objection.items()
+                    if value == TODAY
                 },
             )
+
+
+def _opposing(
+    installation: Installation,
+    days: Mapping[TableName, Mapping[str, DateColumn]],
+    as_of: date,
+) -> dict[TableName, dict[str, Any]]:
+    """What an objection writes, by table, as each column holds it."""
+    return {
+        name: {
+            column: of_day[column].written(as_of) if column in of_day else value
+            for column, value in installation.catalogue.table(name).on_objection.items()
+        }
+        for name, of_day in days.items()
+    }

@@ -39,6 +39,7 @@ from retention.requests.doing.about import (
     rectification_of,
 )
 from retention.requests.doing.afterwards import look_again, tell_others
+from retention.requests.doing.aims import PersonAim
 from retention.requests.doing.late import take_in
 from retention.requests.doing.planning import RequestPlan, plan_request
 from retention.requests.doing.rectifying import left_in_archive
@@ -178,6 +179,8 @@ def _execute(work: Work, request: Request, known: Known) -> None:
     for name in tables_to_do(work):
         for stage in STAGES:
             do_stage(work, stage, name)
+    if isinstance(work.aim, PersonAim) and work.aim.opposed is not None:
+        erase_archived(work, known.tokens, opposed=work.aim.opposed)
     if request.kind is Kind.erasure:
         erase_archived(work, known.tokens)
         # A copy is evidence of nothing: it goes, also where a hold keeps what it is a copy of.

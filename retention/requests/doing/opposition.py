@@ -115,13 +115,14 @@ def tables_to_watch(
     """As ``prospecting_tables``, by what is declared alone."""
     found = {}
     for name, table in catalogue.tables():
-        ended = tuple(held for held in table.purposes if _ends_by_objection(purposes[held]))
+        ended = tuple(held for held in table.purposes if ends_by_objection(purposes[held]))
         if ended and _contact_columns(table):
             found[name] = ended
     return found
 
 
-def _ends_by_objection(purpose: Purpose) -> bool:
+def ends_by_objection(purpose: Purpose) -> bool:
+    """Whether who objects to a purpose is put on the list: nobody may solicit them for it."""
     by_consent = purpose.legal_basis == "consent" and purpose.active is not None
     return purpose.id == PROSPECTING or bool(
         by_consent and purpose.active and purpose.active.ended_by

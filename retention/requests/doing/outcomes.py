@@ -33,6 +33,8 @@ class Line:
 
 def lines_of(aim: PersonAim, table: PersonTable, item: Judged, held_because: str) -> Iterator[Line]:
     """What is said of a row and of each of its dependants. ``item`` is decided on by ``aim``."""
+    if aim.kind is Kind.objection and item.frozen:
+        held_because = "restriction"  # which is why it cannot even be written down
     yield from _own(aim, table, item, held_because)
     along = _along(aim, item.decision, held_because)
     if along is not None:
@@ -42,6 +44,9 @@ def lines_of(aim: PersonAim, table: PersonTable, item: Judged, held_because: str
 def _own(aim: PersonAim, table: PersonTable, item: Judged, held_because: str) -> Iterator[Line]:
     match item.decision.action:
         case Action.hold:
+            if any(aim.written(item, table.trees[item.key]).values()):
+                for name in sorted(aim.prospecting & set(item.purposes)):
+                    yield Line(table.name, name, Outcome.corrected)
             yield Line(table.name, "", Outcome.held, because=held_because)
         case Action.restrict:
             yield Line(table.name, "", Outcome.restricted)
@@ -62,8 +67,7 @@ def _undecided(aim: PersonAim, decision: Decision) -> list[PurposeDecision]:
     return [
         item
         for item in decision.purposes
-        if item.phase is Phase.review
-        and (aim.kind is Kind.erasure or item.purpose in aim.prospecting)
+        if item.phase is Phase.review and (aim.kind is Kind.erasure or item.purpose in aim.ended)
     ]
 
 
@@ -98,7 +102,7 @@ def _in_archive(aim: PersonAim, decision: Decision) -> tuple[date | None, str]:
 
 
 def _archived_because(aim: PersonAim, purposes: Collection[str]) -> str:
-    """Erasure leaves to the archive what a statute keeps; an objection, what is not prospecting.
+    """Erasure leaves to the archive what a statute keeps; an objection, what is for another purpose.
 
     Not every statute obliges to keep data: one that gives time to dispute a payment only makes
     them evidence meanwhile (GDPR art. 17(3)(e), where (b) is about obligations).
@@ -112,18 +116,21 @@ def _of_purpose(
     aim: PersonAim, table: PersonTable, item: Judged, purpose: PurposeDecision
 ) -> Iterator[Line]:
     name = purpose.purpose
-    if aim.kind is Kind.objection and name not in aim.prospecting:
+    if aim.kind is Kind.objection and name not in aim.ended:
         if item.decision.action is Action.archive and purpose.phase is Phase.archive:
             because = _archived_because(aim, [name])
             yield Line(table.name, name, Outcome.archived, purpose.archive_through, because)
         return
     if not purpose.live:
+        before = {p.purpose: p.live for p in table.judged[item.key].decision.purposes}
         if aim.kind is Kind.objection and item.decision.action is Action.keep:
             written = aim.written(item, table.trees[item.key])
-            if any(written.values()):
+            if name not in aim.prospecting and before.get(name):
+                # Nothing in the row can say so, but it is there for another purpose.
+                yield Line(table.name, name, Outcome.kept, because="other_purpose")
+            elif name in aim.prospecting and any(written.values()):
                 yield Line(table.name, name, Outcome.corrected, because="other_purpose")
             return
-        before = {p.purpose: p.live for p in table.judged[item.key].decision.purposes}
         # Of a row that stays only what was held for the purpose until now is worth a word.
         stays = item.decision.action is Action.keep or aim.kind is Kind.objection
         if item.decision.action is Action.dispose or (stays and before.get(name)):
@@ -151,11 +158,13 @@ def archived_lines(
     held: Collection[str],
     because: str,
 ) -> Counter[Line]:
-    """What erasure makes of the archive, record by record."""
+    """What erasure makes of the archive, record by record; or an objection, of what it is about."""
     said: set[tuple[Line, _Record]] = set()
     along: dict[tuple[str, _Record], set[Line]] = defaultdict(set)
     for verdict in archived:
         for record in verdict.records:
+            if aim.opposed is not None and aim.opposed.isdisjoint(record.purposes):
+                continue
             place = (record.record_token, record.incarnation)
             for line in _of_record(aim, record, verdict.subject_token in held, because):
                 if _is_dependant(catalogue, record.table):

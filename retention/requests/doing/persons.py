@@ -115,11 +115,12 @@ def read_person(
                 rows = read_rows(connection, bound, belonging(bound, persons))
                 if not rows:
                     continue
-                under_hold = held.keys(connection, bound, rows)
-                memory = remembered(installation, connection, bound, rows)
                 judged = judge(
-                    connection, bound, rows, as_of, installation.sources, under_hold, memory
-                )
+                    connection, bound, rows, as_of, installation.sources,
+                    held.keys(connection, bound, rows),
+                    remembered(installation, connection, bound, rows),
+                    held.frozen(connection, bound, rows),
+                )  # fmt: skip
                 trees = read_trees(connection, bound, [(item.key, item.row) for item in judged])
         yield PersonTable(name, bound, trees, {item.key: item for item in judged})
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from retention.catalogue.model import TableName
 from retention.execution.erasing import verdicts
-from retention.holds import HeldRows, Person, held_rows, subject_token
+from retention.holds import Person, held_rows, subject_token
 from retention.installation import Installation
 from retention.planning.judge import Judged
 from retention.planning.plan import Plan, PlanItem, Transition
@@ -70,7 +70,7 @@ def plan_request(
     items: Counter[tuple[str, Transition, str | None]] = Counter()
     lines: Counter[Line] = Counter()
     found = held_rows(installation)
-    held = HeldRows(found.keyring, aim.held(found), found.legal)
+    held = replace(found, tokens=aim.held(found))
     mine = {*tokens, *(subject_token(installation.keyring, *person) for person in persons)}
     because = "legal_hold" if found.legal & mine else "restriction"
     touched = _touched(installation, persons)
@@ -84,13 +84,13 @@ def plan_request(
     for name in sorted(reasons):
         if not installation.catalogue.owner_of(TableName(name)):
             lines[Line(name, "", Outcome.stopped, because="out_of_reach")] += 0
-    archived = verdicts(installation, tokens, aim.as_of)
-    if aim.kind is Kind.erasure:
+    archived = verdicts(installation, tokens, aim.as_of, opposed=aim.opposed)
+    if aim.kind in (Kind.erasure, Kind.objection):
         goes = [v for v in archived if not v.untouched and v.subject_token not in held.tokens]
         if goes:
             items["archive", Transition.expire, None] = len(goes)
         lines.update(archived_lines(installation.catalogue, aim, archived, held.tokens, because))
-    else:
+    if aim.kind is not Kind.erasure:
         lines.update(sealed_lines(aim, archived, held.tokens))
     due = [item for item in aim.archived if item.subject_token not in held.tokens]
     if due:
@@ -127,7 +127,7 @@ def _transitions(
         yield table.name, transition, 1
         if action in (Action.archive, Action.dispose, Action.restrict):
             yield from ((row.name, transition, 1) for row in tree.dependants)
-    if aim.writes and action in (Action.keep, Action.review):
+    if aim.writes and action in (Action.keep, Action.review, Action.hold):
         for (name, _), values in aim.written(item, tree).items():
             if values:
                 yield name, aim.writes, 1

@@ -7,11 +7,12 @@ refers to (its customer) can only go with it. Both are in review then, and the p
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from retention.catalogue.model import TableName
 from retention.errors import RetentionError
 from retention.execution.trees import Tree, TreeRow
-from retention.holds import HeldRows, held_rows
+from retention.holds import held_rows
 from retention.installation import Installation
 from retention.policy.decide import Action
 from retention.requests.doing.aims import LEAVES, PersonAim, Place
@@ -27,7 +28,7 @@ def waiting(installation: Installation, aim: PersonAim) -> frozenset[Place]:
     if aim.kind not in (Kind.erasure, Kind.objection):
         return frozenset()
     found = held_rows(installation)
-    held = HeldRows(found.keyring, aim.held(found), found.legal)
+    held = replace(found, tokens=aim.held(found))
     clocked = installation.catalogue.clocked_tables()
     places: set[Place] = set()
     for system in sorted({_system(table) for table, _ in aim.persons}):

@@ -58,7 +58,9 @@ class Case:
     corrected: Corrected | None = None
     """For a rectification: ``sought`` then holds what was wrong, and nothing else."""
     opposed_on: date | None = None
-    """For an objection to prospecting: the day on which what is left is judged."""
+    """For an objection: the day on which what is left is judged."""
+    ended: frozenset[str] = frozenset()
+    """For an objection: the purposes that it ends."""
 
 
 _STAY = frozenset({Outcome.kept, Outcome.held, Outcome.review, Outcome.stopped})
@@ -92,6 +94,13 @@ class Outcomes:
             if line.outcome in _STAY or (line.outcome is Outcome.archived and self._in_place(line)):
                 return True, _because(line)
         return False, _UNSAID
+
+    def held(self, name: str) -> bool:
+        """Whether a legal hold keeps rows of a table from going."""
+        return any(
+            line.outcome is Outcome.held and line.because == "legal_hold"
+            for line in self._lines(name)
+        )
 
     def in_archive(self, name: str) -> tuple[bool, str]:
         for line in self._lines(name):

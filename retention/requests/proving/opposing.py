@@ -1,13 +1,15 @@
-"""What explains that something of a person is still there once they objected to prospecting.
+"""What explains that something of a person is still there once they objected.
 
-Data that stand for another purpose stay, and must say that their owner objected. What is held
-for prospecting alone must be gone, and so must a further record of the person's that anybody
-could still be solicited by, whether or not it was found when the request was looked into.
+Data that stand for another purpose stay, and must say that their owner objected to prospecting.
+What is held for nothing else than what was objected to must be gone, and so must a further
+record of the person's that anybody could still be solicited by, whether or not it was found when
+the request was looked into.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
 
@@ -16,17 +18,21 @@ import sqlalchemy as sa
 from retention.catalogue.declarations import TODAY
 from retention.catalogue.model import TableName
 from retention.catalogue.sources import source_errors
+from retention.execution.erasing import verdicts
 from retention.installation import Installation
+from retention.planning import clearing
 from retention.planning.judge import Judged, Row, judge
 from retention.planning.memory import remembered
 from retention.planning.pages import read_rows
-from retention.policy.rights import is_prospecting
+from retention.policy.decide import Phase
+from retention.policy.rights import ended_by_objection, opposed
+from retention.requests.model import Outcome
 from retention.requests.proving.explaining import Explaining, Found, Verdict
 from retention.requests.proving.found import Outcomes
 from retention.requests.proving.owners import Owner, key_equals
 
-_ELSEWISE = "held for other purposes than prospecting"
-_ALONE = "held for prospecting, which has to stop"
+_ELSEWISE = "held for other purposes than those objected to"
+_ALONE = "held for a purpose that has to stop"
 
 
 @dataclass
@@ -35,15 +41,15 @@ class Consents:
 
     installation: Installation
     as_of: date
+    ended: frozenset[str]
+    """The purposes that the objection ends."""
     _judged: dict[Owner, Judged | None] = field(default_factory=dict)
 
     @cached_property
-    def ended(self) -> frozenset[str]:
-        """The purposes that an objection ends."""
-        version = self.installation.policy.version_on(self.as_of)
-        return frozenset(
-            name for name, purpose in version.purposes.items() if is_prospecting(purpose)
-        )
+    def prospecting(self) -> frozenset[str]:
+        """Those of them that a row says of that its owner objected."""
+        purposes = self.installation.policy.version_on(self.as_of).purposes
+        return self.ended & ended_by_objection(purposes)
 
     def of(self, place: Owner) -> Verdict:
         """Whether a row may be there for another purpose, and says that its owner objected."""
@@ -57,11 +63,34 @@ class Consents:
             return False, "the record it belongs to is gone"
         if set(item.purposes) <= self.ended:
             return False, _ALONE
-        if set(item.decision.live_purposes) & self.ended:
-            return False, "still up for prospecting"
-        if set(item.purposes) & self.ended and not self._written(place[0], item.row):
-            return False, "it does not say that its owner objected"
+        if why := self._solicited(place, item):
+            return False, why
+        if self._keeps_more(place, item):
+            return False, _ALONE
         return True, _ELSEWISE
+
+    def unheard(self, place: Owner) -> str | None:
+        """Why a row that a legal hold keeps from going does not say that its owner objected."""
+        item = self._read(place)
+        says = self.installation.catalogue.table(place[0]).on_objection
+        return self._solicited(place, item) if item is not None and says else None
+
+    def _solicited(self, place: Owner, item: Judged) -> str | None:
+        if set(item.decision.live_purposes) & self.prospecting:
+            return "still up for prospecting"
+        if set(item.purposes) & self.prospecting and not self._written(place[0], item.row):
+            return "it does not say that its owner objected"
+        return None
+
+    def _keeps_more(self, place: Owner, item: Judged) -> bool:
+        """Whether something is left for nothing but purposes that no row can say the end of."""
+        if self.ended <= self.prospecting:
+            return False
+        bound = self.installation.binder(self.as_of).bind(TableName(place[0]))
+        decision = opposed(self.ended, item.decision, self.as_of)
+        return decision.phase is Phase.expired or bool(
+            clearing.due(replace(item, decision=decision), bound)
+        )
 
     def mentions(self, place: Owner) -> bool:
         """Whether what a row says of another person is held for another purpose too."""
@@ -97,13 +126,40 @@ class Consents:
         return found[0] if found else None
 
 
+def purposes_in_archive(
+    installation: Installation, tokens: Collection[str], as_of: date
+) -> dict[str, frozenset[str]]:
+    """For which purposes the archive keeps records of the subjects ``tokens``, by table.
+
+    Raises:
+        StoreError: the archive cannot be read.
+    """
+    found: dict[str, frozenset[str]] = {}
+    units = verdicts(installation, sorted(tokens), as_of, opposed=())
+    records = [record for unit in units for record in unit.records]
+    for record in records:
+        found[record.table] = found.get(record.table, frozenset()) | frozenset(record.purposes)
+    # What a restriction has sealed is there for no purpose: that is said by the outcomes.
+    sealed = {record.table for record in records if record.restricted}
+    return {name: purposes for name, purposes in found.items() if name not in sealed}
+
+
 @dataclass(frozen=True)
 class OutcomesOfObjection(Outcomes):
     """As ``Outcomes``; what the archive keeps for another purpose than prospecting is explained."""
 
     ended: frozenset[str] = frozenset()
+    theirs: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """For which purposes the archive keeps the person's own records, by table."""
+
+    def in_source(self, name: str) -> Verdict:
+        """That a row is kept says nothing: ``Consents`` looks at what it is kept for."""
+        lines = [line for line in self.lines if line.outcome is not Outcome.kept]
+        return Outcomes(self.catalogue, self.policy, lines).in_source(name)
 
     def in_archive(self, name: str) -> Verdict:
+        if name in self.theirs and not self.theirs[name] & self.ended:
+            return True, _ELSEWISE
         verdict = self.of_another(name)
         return verdict if verdict[0] else super().in_archive(name)
 
@@ -142,6 +198,10 @@ class ExplainingObjection(Explaining):
         stays, why = self._stays(item)
         if stays:
             return True, why
+        if item.root is not None and self.outcomes.held(item.root[0]):
+            unheard = self.consents.unheard(item.root)
+            if unheard is not None:
+                return False, unheard
         said = super()._of_own(item)
         return said if said[0] or item.place in self._too_many else (False, why)
 

@@ -12,7 +12,8 @@ from typing import Any
 
 from retention.holds import Person
 from retention.installation import Installation
-from retention.requests.book import casebook
+from retention.policy.rights import ended_by_objection
+from retention.requests.book import casebook, objected
 from retention.requests.doing import theirs
 from retention.requests.model import Asked, Kind, RequestId
 from retention.requests.proving import corrections
@@ -89,7 +90,8 @@ def prove(
 
 
 def _case(installation: Installation, number: RequestId, as_of: date) -> Case | None:
-    kind = casebook.get(installation, number).kind
+    request = casebook.get(installation, number)
+    kind = request.kind
     if kind is Kind.rectification:
         return corrections.case_of(installation, number)
     sought = casebook.sought(installation, number)
@@ -105,6 +107,9 @@ def _case(installation: Installation, number: RequestId, as_of: date) -> Case | 
             if subject.chosen is False
         ],
         opposed_on=as_of if kind is Kind.objection else None,
+        ended=ended_by_objection(
+            installation.policy.version_on(as_of).purposes, objected.named(installation, request)
+        ),
     )
 
 

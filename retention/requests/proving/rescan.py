@@ -26,7 +26,12 @@ from retention.requests.proving.corrected import ExplainingCorrected, OutcomesOf
 from retention.requests.proving.explaining import Explaining, Found
 from retention.requests.proving.found import Case, Outcomes, Trace
 from retention.requests.proving.matching import Matcher
-from retention.requests.proving.opposing import Consents, ExplainingObjection, OutcomesOfObjection
+from retention.requests.proving.opposing import (
+    Consents,
+    ExplainingObjection,
+    OutcomesOfObjection,
+    purposes_in_archive,
+)
 from retention.requests.proving.owners import Owners
 from retention.requests.proving.reading import Cells, RawTable, raw_tables, release_files
 from retention.requests.proving.sought import contacts, gather_sought
@@ -82,15 +87,16 @@ def rescan_many(
     for place, item in _everywhere(installation, many, matcher, owners, progress):
         found[place].append(item)
     answers = []
-    consents: dict[date, Consents] = {}
+    consents: dict[tuple[date, frozenset[str]], Consents] = {}
     for index, case in enumerate(many):
         of_case = (installation, case, index, matcher, owners)
         told = (installation.catalogue, installation.policy, case.outcomes)
         explaining: Explaining
         if case.opposed_on is not None:
             day = case.opposed_on
-            of_day = consents.setdefault(day, Consents(installation, day))
-            opposed = OutcomesOfObjection(*told, of_day.ended)
+            of_day = consents.setdefault((day, case.ended), Consents(installation, day, case.ended))
+            left = purposes_in_archive(installation, case.tokens, day)
+            opposed = OutcomesOfObjection(*told, case.ended, left)
             explaining = ExplainingObjection(*of_case, opposed, found[index], of_day)
         elif case.corrected is not None:
             corrected = OutcomesOfCorrection(*told)

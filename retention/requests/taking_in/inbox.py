@@ -170,6 +170,7 @@ def _read(installation: Installation, path: Path, now: datetime) -> NewRequest:
         # A wrong clock is no evidence of when a request arrived.
         arrived=arrived if today - OLDEST <= arrived <= today else today,
         custom=installation.policy.custom_categories,
+        purposes=installation.policy.version_on(today).purposes,
     )
 
 

@@ -4,7 +4,8 @@ Pure. A request comes as a JSON object, from a file or put together by the comma
 
     {"kind": "erasure", "received_on": "2026-11-24", "family_name": "…", "first_name": "…",
      "email": "…", "phone": "…", "address": "…", "customer_ref": "…", "message": "…",
-     "corrections": {"user.contact.email": "…"}, "verified": {"by": "…", "how": "…"}}
+     "corrections": {"user.contact.email": "…"}, "purposes": ["prospecting"],
+     "verified": {"by": "…", "how": "…"}}
 
 Whatever cannot be read with certainty is rejected, with every fault found. A fault names a
 field and never shows what was in it, nor a key that is not known: both may be somebody's data.
@@ -21,10 +22,12 @@ from datetime import date, timedelta
 from typing import Any
 
 from retention.catalogue.taxonomy import falls_under, is_category
+from retention.policy.rights import why_not_opposed
+from retention.policy.table import Purpose
 from retention.requests.model import FIELDS, Asked, Kind
 from retention.requests.taking_in.cleaning import BadText, clean, email, phone, text
 
-KEYS = ("kind", "received_on", *FIELDS, "corrections", "message", "verified")
+KEYS = ("kind", "received_on", *FIELDS, "corrections", "purposes", "message", "verified")
 """Everything a request can say."""
 
 OLDEST = timedelta(days=366)
@@ -115,12 +118,14 @@ def read_request(
     today: date,
     arrived: date | None = None,
     custom: Collection[str] = (),
+    purposes: Mapping[str, Purpose] | None = None,
 ) -> NewRequest:
     """What ``document`` asks for.
 
     A null says that something is not given. ``region`` is the country of phone numbers that
     name none. Where no day of receipt is given it is the day the document ``arrived``, else
-    ``today``. ``custom`` are categories of data that the catalogue has added to the taxonomy's.
+    ``today``. ``custom`` are categories of data that the catalogue has added to the taxonomy's;
+    ``purposes`` are those of the policy in force.
 
     Raises:
         Rejected: naming every fault.
@@ -133,12 +138,13 @@ def read_request(
     said = {name: reading.field(name, region) for name in FIELDS}
     reading.enough()
     corrections = reading.corrections(kind, region, custom)
+    about = reading.purposes(kind, purposes or {})
     message = reading.message()
     received_on = reading.received_on(today, arrived or today)
     verified = reading.verified()
     if reading.faults or kind is None:
         raise Rejected(reading.faults)
-    asked = Asked(**said, corrections=corrections, message=message)
+    asked = Asked(**said, corrections=corrections, message=message, purposes=about)
     return NewRequest(kind, asked, received_on, verified)
 
 
@@ -214,6 +220,32 @@ class _Reading:
                 shown = category if _is_known(category, custom) else f"number {number}"
                 self.faults.append(f"corrections: {shown}: {fault}")
         return found
+
+    def purposes(self, kind: Kind | None, known: Mapping[str, Purpose]) -> tuple[str, ...]:
+        value = self.given.get("purposes")
+        if value is None or value == []:
+            return ()
+        if kind not in (Kind.objection, None):
+            self.faults.append("purposes: only an objection names any")
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            self.faults.append("purposes: it is not a list of purposes of the policy")
+            return ()
+        can_be = [name for name, purpose in known.items() if why_not_opposed(purpose) is None]
+        named = list(dict.fromkeys(value))
+        # Of so many names one at least is not known: the others need not be looked at.
+        for number, name in enumerate(named[: len(known) + 1], 1):
+            why = why_not_opposed(known[name]) if name in known else None
+            if name not in known:
+                self.faults.append(
+                    f"purposes: number {number}: it is no purpose of the policy in force that can "
+                    f"be objected to ({', '.join(can_be)})"
+                )
+            elif why is not None:
+                self.faults.append(
+                    f"purposes: {name}: {why}: only a consent can be withdrawn, and only a "
+                    "legitimate interest objected to (GDPR art. 7(3), 21(1))"
+                )
+        return tuple(sorted(named))
 
     def message(self) -> str | None:
         if "message" not in self.given:
