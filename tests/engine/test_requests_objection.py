@@ -153,6 +153,9 @@ def against_fraud(small: Small, catalogue: dict[str, Any]) -> Iterator[Installat
 
 def held_for_fraud(small: Small) -> dict[str, Any]:
     """The customers are held against fraud too; their segment, for nothing else."""
+    small.catalogue["recipients"] = {
+        "scorer": {"label": "Scorer", "contact": "s@example.org", "tables": ["crm.customers"]}
+    }
     table = small.catalogue["systems"]["crm"]["tables"]["customers"]
     table["purposes"]["fraud"] = "always"
     table["columns"]["segment"]["purposes"] = ["fraud"]
@@ -175,6 +178,8 @@ def test_what_stays_for_another_purpose_loses_what_it_had_for_this_one(either: S
             ("crm.invoices", "fraud", "kept"): (1, None, "other_purpose"),
         }
         english, french = letters(installation, request)
+        assert [notice.recipient for notice in outbox.listed(installation)] == ["scorer"]
+    assert "are told as well: Scorer." in english
     assert row_of(either, ACTIVE)["segment"] is None
     assert "Kept, but not for what you object to:" in english
     assert "« Prévention de la fraude »" in french

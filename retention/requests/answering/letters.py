@@ -246,7 +246,8 @@ def _recipients(
     """Who else is told, where the request is one that recipients are told of."""
     if kind not in TOLD_OF:
         return
-    touched = {line.table for line in lines if line.outcome in _TOLD}
+    changed = _TOLD | ({Outcome.kept} if kind is Kind.objection else set())
+    touched = {line.table for line in lines if line.outcome in changed}
     told = [
         (item.label_fr or item.label) if lang == "fr" else item.label
         for item in installation.catalogue.recipients.values()
