@@ -232,7 +232,7 @@ class Erasing:
             match(self.installation, person, key=False) for _, gone in groups for person in gone
         ]
         request = casebook.add(
-            self.installation, kind, self._said(groups[0], matches[0].token),
+            self.installation, kind, self._said(groups, matches[0].token),
             received_on=AS_OF, channel="command line", by="dpo", now=self.ticks(),
         )  # fmt: skip
         number = request.request_id
@@ -240,8 +240,9 @@ class Erasing:
         casebook.verify(self.installation, number, by="dpo", how="login", now=self.ticks())
         return number
 
-    def _said(self, group: Group, token: str) -> Asked:
-        for table, key in group[0]:
+    def _said(self, groups: Sequence[Group], token: str) -> Asked:
+        """Of several persons nothing is said: what one says of themselves is not the others'."""
+        for table, key in groups[0][0] if len(groups) == 1 else ():
             sql = self.installation.sources.table(table)
             declared = self.installation.catalogue.table(table)
             statement = sa.select(*sql.columns).where(sql.c[declared.key[0]] == key[0])

@@ -102,6 +102,23 @@ def test_a_new_address_of_the_same_person_makes_no_difference(small: Small) -> N
     assert NUMBER not in small.ids("crm.customers")
 
 
+def test_a_person_can_say_that_what_the_archive_has_under_other_names_is_theirs(
+    either: Small,
+) -> None:
+    either.insert("crm.customers", anna(collected_on=LONG_AGO))
+    either.insert("crm.orders", order(70, NUMBER, LONG_AGO))
+    either.run()
+    assert NUMBER not in either.ids("crm.customers")
+    with either.opened() as installation:
+        married = {"family_name": "Martin", "first_name": "Zoe", "email": "zoe@example.net"}
+        request = received(installation, Kind.erasure, customer_ref=str(NUMBER), **married)
+        choose(installation, request, "crm.customers", yes=True)
+        receiving.verify(installation, request.request_id, by="dpo", how="record", now=START)
+        done(installation, request)
+        outcomes = {outcome for _, _, outcome in said(installation, request)}
+    assert outcomes == {"deleted"}
+
+
 def test_a_record_that_says_nothing_of_what_it_said_waits_for_a_person(small: Small) -> None:
     small.insert("web.accounts", account(60, ANNA, LATELY))
     with small.opened() as installation:
