@@ -64,3 +64,9 @@ def test_what_an_earlier_holder_of_lucs_key_has_left(
 def test_of_whom_only_the_archive_knows_one_person_is_that_person():
     assert whose(NOBODY, [ROW, EVIDENCE], in_source=False) is Relation.same
     assert whose(NOBODY, [ROW, Group(LUC, is_own_row=True)], in_source=False) is Relation.unclear
+
+
+def test_what_the_request_says_does_not_split_what_a_person_has_chosen_in_the_archive():
+    account = Group(prints(iban="fr76"), is_own_row=False)
+    for groups in ([account, ROW], [ROW, account]):
+        assert whose(LUC, groups, in_source=False) is Relation.same

@@ -18,7 +18,7 @@ from retention.holds import Person, subject_token
 from retention.identities import fingerprints, identities
 from retention.installation import Installation
 from retention.requests.book.casebook import KnownSubject
-from retention.requests.finding.holders import SAYS_WHO, Group, Prints, Relation, relation, whose
+from retention.requests.finding.holders import SAYS_WHO, Prints, Relation, relation, whose
 from retention.requests.finding.identity import rows_seen
 from retention.requests.finding.searching_archive import groups_of
 from retention.requests.model import RequestError
@@ -63,10 +63,7 @@ def archived_of(
     for item in chosen:
         in_source = bool(item.key and item.seen)
         person = said | item.seen if in_source else said
-        left = groups.get(item.token, ())
-        found = whose(person, left, in_source=in_source)
-        if found is Relation.other and not item.key and item.seen.issuperset(_all_of(left)):
-            found = Relation.same  # in spite of what they say a person has chosen just these
+        found = whose(person, groups.get(item.token, ()), in_source=in_source)
         if found is Relation.unclear:
             raise RequestError(
                 f"{item.table} {item.token[:12]}: the archive has records under this key that are "
@@ -75,10 +72,6 @@ def archived_of(
             )
         if found is Relation.same:
             yield item.token
-
-
-def _all_of(groups: Sequence[Group]) -> Prints:
-    return frozenset().union(*(item.prints for item in groups))
 
 
 def given_again(

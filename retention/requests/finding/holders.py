@@ -55,7 +55,7 @@ def whose(person: Prints, groups: Sequence[Group], *, in_source: bool) -> Relati
     """
     known, left = person, list(groups)
     if left and not (in_source and says_who(known)) and not _fitting(known, left):
-        known = known | left[0].prints  # nothing to begin with: are they of one person at all?
+        known = left[0].prints  # chosen in spite of what was said: are they of one person at all?
     while mine := _fitting(known, left):
         known = known.union(*(item.prints for item in mine))
         left = [item for item in left if item not in mine]
