@@ -130,8 +130,14 @@ def _hashed(words: Any) -> Any:
     return (words * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(64 - _BITS)
 
 
+_COUNTED = b" more rows"
+"""After the number, in what a run tells of its progress."""
+
+
 def _by_itself(data: bytes, at: int, form: bytes) -> bool:
-    """A number within a longer number, or within a digest, is not that number."""
+    """A number within a longer number, or within a digest, is not that number; nor is a count."""
+    if data.startswith(_COUNTED, at + len(form)):
+        return False
     before, after = data[at - 1] if at else 0, data[at + len(form)]
     if form[-1] in _DIGITS and after in _DIGITS:
         return False
