@@ -102,7 +102,10 @@ def test_too_many_rows_that_cannot_be_decided_on_stop_the_owner_tree(either: Sma
 
 
 def test_a_source_out_of_reach_stops_what_depends_on_it_and_no_more(small: Small) -> None:
-    """The customers too: who logged in there cannot be known."""
+    """The customers too: who logged in there cannot be known.
+
+    And the accounts: for whom their logins count could not be remembered.
+    """
     before = small.rows(CUSTOMERS)
     (small.home / "web.sqlite").rename(small.home / "elsewhere")
     with pytest.raises(RunFailed) as caught:
@@ -113,6 +116,9 @@ def test_a_source_out_of_reach_stops_what_depends_on_it_and_no_more(small: Small
     (small.home / "crm.sqlite").rename(small.home / "away")
     with pytest.raises(RunFailed):
         small.run(start=START + LONG_AFTER)
+    assert LONG_GONE in small.ids("web.accounts")
+    (small.home / "away").rename(small.home / "crm.sqlite")
+    small.run(start=START + 2 * LONG_AFTER)
     assert LONG_GONE not in small.ids("web.accounts")
 
 
