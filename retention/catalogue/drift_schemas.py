@@ -12,6 +12,15 @@ from retention.catalogue.live_postgresql import schema_at, tables_by_schema
 from retention.catalogue.model import Catalogue
 from retention.catalogue.sources import Sources
 from retention.errors import SourceError
+from retention.stores import archive, cases, control, keys, vault
+
+_STORES = {"archive": archive, "cases": cases, "control": control, "keys": keys, "vault": vault}
+_OWN = frozenset(
+    name
+    for store, module in _STORES.items()
+    for name in (*module.metadata.tables, f"{store}_alembic_version")
+)
+"""The program's own tables, where a store is in the database of a source."""
 
 
 def schema_findings(
@@ -37,7 +46,8 @@ def schema_findings(
         left = [
             name
             for name in tables
-            if not any(fnmatchcase(f"{schema}.{name}", pattern) for pattern in patterns)
+            if name not in _OWN
+            and not any(fnmatchcase(f"{schema}.{name}", pattern) for pattern in patterns)
         ]
         if schema not in named and left:
             problem = (
