@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from retention import holds
 from retention.catalogue.model import TableName
 from retention.errors import StoreError
+from retention.holds import subject_token
 from retention.installation import Installation
 from retention.requests.copies import package
 from retention.requests.copies.access import Gathered, gather
@@ -36,7 +37,8 @@ def installation(tmp_path: Path) -> Iterator[Installation]:
 
 
 def data_of(installation: Installation, number: int = lives.ACTIVE) -> Gathered:
-    return gather(installation, [(CUSTOMERS, (number,))], [], AS_OF)
+    token = subject_token(installation.keyring, CUSTOMERS, (number,))
+    return gather(installation, [(CUSTOMERS, (number,))], [token], AS_OF)
 
 
 def made(installation: Installation, kind: Kind = Kind.access, number: int = lives.ACTIVE) -> str:
@@ -269,7 +271,12 @@ def test_sqlite_and_postgresql_give_the_same_bytes(tmp_path, postgres_url):
             package_id = package.make(
                 installation,
                 request_of(Kind.access),
-                gather(installation, persons, [], AS_OF),
+                gather(
+                    installation,
+                    persons,
+                    [subject_token(installation.keyring, *person) for person in persons],
+                    AS_OF,
+                ),
                 as_of=AS_OF,
                 now=NOW,
             )

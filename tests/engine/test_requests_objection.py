@@ -25,7 +25,7 @@ from tests.engine import lives
 from tests.engine.asking import account, ask, customer, done, said
 from tests.engine.lives import ACTIVE, ANNA, AS_OF, BY_LOGIN, FRESH
 from tests.engine.small import LONG_AFTER, START, Small, clock
-from tests.engine.test_requests_crash import carried_out, stop_everywhere
+from tests.engine.test_requests_crash import SWEEP, carried_out, stop_everywhere
 
 SECURITY = ("connection_security",)
 LATER = AS_OF + timedelta(days=30)
@@ -250,5 +250,7 @@ def test_an_objection_to_the_connection_log_that_is_stopped_at_any_commit(tmp_pa
             installation, Kind.objection, [account(ANNA)], purposes=SECURITY,
             now=clock(START - LONG_AFTER),
         )  # fmt: skip
-    wanted = stop_everywhere(start, asked.request_id, carried_out, tmp_path, every=3)
+    wanted = stop_everywhere(
+        start, asked.request_id, carried_out, tmp_path, every=1 if SWEEP else 9
+    )
     assert wanted["request"][0] is State.answered and wanted["opposition"] == []

@@ -16,7 +16,7 @@ from tests.engine import lives
 from tests.engine.asking import account, ask, customer, done, said, tables_with
 from tests.engine.lives import ACTIVE, ANNA, AS_OF
 from tests.engine.small import LONG_AFTER, START, Small, clock
-from tests.engine.test_requests_crash import carried_out, stop_everywhere
+from tests.engine.test_requests_crash import SWEEP, carried_out, stop_everywhere
 from tests.engine.test_requests_objection import LATER, hold, letters, release, row_of
 
 
@@ -179,6 +179,8 @@ def test_an_objection_under_a_hold_that_is_stopped_at_any_commit(
     with start.reopened() as installation:
         hold(installation, customer(number))
         asked = ask(installation, Kind.objection, [customer(number)], now=clock(START - LONG_AFTER))
-    wanted = stop_everywhere(start, asked.request_id, carried_out, tmp_path, every=3)
+    wanted = stop_everywhere(
+        start, asked.request_id, carried_out, tmp_path, every=1 if SWEEP else 9
+    )
     assert wanted["request"][0] is State.answered
     assert any("corrected" in line for line in wanted["outcomes"])
