@@ -29,7 +29,7 @@ from tests.engine.test_crash import SYNC, differences, narrow
 pytestmark = pytest.mark.slow
 
 SWEEP = os.environ.get("HYPOTHESIS_PROFILE") == "sweep"
-EVERY = 1 if SWEEP else 4
+EVERY = 1 if SWEEP else 8
 SELDOM = 1 if SWEEP else 7
 """Where an attempt is long, one commit in so many; `make sweeps` stops at each."""
 
