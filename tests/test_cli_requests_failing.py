@@ -18,7 +18,7 @@ from retention.execution.run import acquire_lease
 from retention.installation import opened
 from retention.requests.doing import carrying_out
 from retention.requests.model import RequestError
-from tests.cli_support import Demo, demo, one_line, pristine
+from tests.cli_support import Demo, call, demo, one_line, pristine, today
 from tests.test_cli_requests import BY, WHY, asks, done, person, verified
 
 __all__ = ["demo", "pristine"]
@@ -132,3 +132,53 @@ def test_a_system_out_of_reach_does_not_lose_the_request(demo: Demo) -> None:
     (demo.folder / "gone.sqlite").rename(demo.folder / "web.sqlite")
     done(demo, "verify", item["request_id"], "--how", "x", *BY)
     assert len(done(demo, "show", item["request_id"], "--json").json["records"]) >= 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("show", "0123456789"), ("plan", "0123456789"), ("process", "0123456789"),
+        ("answer", "0123456789"), ("package", "0123456789"), ("inform", "0123456789"),
+        ("lift", "0123456789", "--told-on", today().isoformat(), *WHY),
+        ("verify", "0123456789", "--how", "x", *BY), ("doubt", "0123456789", *WHY),
+        ("refuse", "0123456789", *WHY), ("extend", "0123456789", *WHY),
+        ("retry", "0123456789", *WHY),
+    ],
+    ids=lambda arguments: arguments[0],
+)  # fmt: skip
+def test_a_request_that_is_not_there_is_said_so(pristine: Demo, arguments: tuple[str, ...]) -> None:
+    answer = pristine.run("request", *arguments)
+    assert answer.code == 8 and answer.out == ""
+    assert "0123456789" in one_line(answer)
+    name = pristine.run("request", arguments[0], "Dupont", *arguments[2:])
+    assert name.code == 8
+    assert "Dupont" not in one_line(name)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("request", "process"), 2),
+        (("request", "process", "0123456789", "--all"), 2),
+        (("request", "verify", "0123456789", *BY), 2),
+        (("request", "refuse", "0123456789", *BY), 2),
+        (("request", "add", "--kind", "forgetting", "--email", "a@b.fr", *BY), 2),
+        (("outbox", "mark-sent", *BY), 2),
+        (("outbox", "mark-sent", "abc", "--request", "0123456789", *BY), 2),
+        (("outbox", "mark-sent", "abc", *BY), 8),
+        (("outbox", "show", "abc"), 8),
+        (("outbox", "list", "--request", "0123456789"), 8),
+    ],
+    ids=lambda given: " ".join(given) if isinstance(given, tuple) else None,
+)
+def test_misuse_is_one_line(pristine: Demo, arguments: tuple[str, ...], code: int) -> None:
+    answer = pristine.run(*arguments)
+    assert answer.code == code and answer.out == ""
+    assert one_line(answer)
+
+
+def test_without_a_configuration_it_is_asked_for() -> None:
+    for arguments in (("request", "list"), ("request", "take-in"), ("outbox", "list")):
+        answer = call(*arguments)
+        assert answer.code == 2
+        assert "--config FILE or set RETENTION_CONFIG" in one_line(answer)

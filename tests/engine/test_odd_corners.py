@@ -5,10 +5,13 @@ from __future__ import annotations
 import sqlite3
 from datetime import date, timedelta
 
+import pytest
 import sqlalchemy as sa
 
 from retention import holds
 from retention.catalogue.model import TableName
+from retention.errors import RunFailed
+from retention.execution.work import Work
 from retention.review import review_cases
 from tests.engine.crash import count, run_until
 from tests.engine.lives import ACTIVE, AS_OF, BARE, LEAVING, customer, note, order, reply
@@ -81,3 +84,20 @@ def test_rows_that_cannot_leave_yet_do_not_use_up_every_days_quota(small: Small)
     for nth in range(9):
         small.run(AS_OF + timedelta(days=nth), start=START + nth * LONG_AFTER)
     assert small.ids(CUSTOMERS) & (LEAVING | {0}) == {0}
+
+
+def test_a_linked_system_that_fails_is_named_and_stops_whom_it_could_prolong(
+    small: Small,
+) -> None:
+    gone: list[str] = []
+
+    def lose(_stage: str, _name: str, _work: Work) -> None:
+        if not gone:
+            gone.append("logins")
+            with small.source("web") as connection:
+                connection.execute(sa.text("ALTER TABLE logins RENAME TO elsewhere"))
+
+    before = small.rows(CUSTOMERS)
+    with pytest.raises(RunFailed, match="web: the database gave an error"):
+        small.run(before=lose)
+    assert small.rows(CUSTOMERS) == before

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from retention import holds
 from retention.catalogue.model import TableName
-from retention.errors import LeaseHeld, RunFailed
+from retention.errors import LeaseHeld
 from retention.execution.run import acquire_lease
 from retention.execution.work import Work
 from retention.stores import archive, keys, vault
@@ -392,20 +392,3 @@ def test_an_owner_is_decided_on_with_the_dates_of_invoices_that_left_before(eith
     either.insert("crm.invoices", invoice(70, 70, date(2022, 6, 1)))
     either.run()
     assert either.archived_ids(CUSTOMERS)[70] == 1
-
-
-def test_a_linked_system_that_fails_is_named_and_stops_whom_it_could_prolong(
-    small: Small,
-) -> None:
-    gone: list[str] = []
-
-    def lose(_stage: str, _name: str, _work: Work) -> None:
-        if not gone:
-            gone.append("logins")
-            with small.source("web") as connection:
-                connection.execute(sa.text("ALTER TABLE logins RENAME TO elsewhere"))
-
-    before = small.rows(CUSTOMERS)
-    with pytest.raises(RunFailed, match="web: the database gave an error"):
-        small.run(before=lose)
-    assert small.rows(CUSTOMERS) == before
